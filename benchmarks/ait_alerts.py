@@ -7,18 +7,19 @@ repository ait-aecid/alert-data-set (Landauer, Skopik and Wurzenberger 2024).
 
 Each scenario gets a project of its own with the recipe of docs/own-telemetry.md, "Intrusion
 detection", word for word, and goes through ``signalbox ingest`` and the stages from alert_history
-to report_rules. Only the split differs: rules are mined and selected on the whole days before the
-day of the first attack step, which is the only thing taken from the labels; else they judge.
+to report_rules. These judge thirds of the whole history, attack included. So rules are mined once
+more, on the whole days before the day of the first attack step, which is the only thing taken from
+the labels; else they judge.
 
-Judged is what is sent from the first attack step on, by the exported ``alertmanager.yml``, by the
-recipe's own, and by a plain rule: page if this (name, host) was silent for 24 hours. The yardstick
-is one page per (name, host) and day. A step counts as paged if a page that is the first to tell of
-one of its event-labelled alerts is sent while the step goes on.
+Judged is what is sent from the first attack step on, by the files that these rules are exported to,
+by the recipe's own, and by a plain rule: page if this (name, host) was silent for 24 hours. The
+yardstick is one page per (name, host) and day. A step counts as paged if a page that is the first
+to tell of one of its event-labelled alerts is sent while the step goes on.
 
 With ``--out`` it writes for each scenario ``<name>.csv`` (a line a row of the file: ``row``,
 ``judged``, ``paged`` = a page is sent for this alert, ``page_time`` = second of the first page that
-names it, -1 without one), ``<name>_pages.csv``, ``<name>_rules.json`` and the exported
-``<name>_alertmanager.yml``.
+names it, -1 without one), ``<name>_pages.csv``, ``<name>_rules.json`` and, as folder ``<name>``,
+the files that were judged.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,6 +48,11 @@ from benchmarks.ait_data import (
     steps,
     yardstick,
 )
+from benchmarks.alert_worlds import copy_files
+
+if TYPE_CHECKING:
+    from pipelines.aiops.alerting.evaluation.backtest import Fold
+    from pipelines.aiops.alerting.judging import Case
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "docs" / "own-telemetry.md"
@@ -58,41 +64,60 @@ STAGES = (
 AT_ONCE = 2
 
 
-def recipe() -> tuple[str, dict[str, Any]]:
-    """Read the documented ``alertmanager.yml`` and section of ``params.yaml``."""
+FILES = ("alertmanager.yml", "prometheus.yml", "ids_rules.yml")
+"""Of the recipe, in its order; then comes its section of ``params.yaml``."""
+
+
+def recipe() -> tuple[dict[str, str], dict[str, Any]]:
+    """Read the documented files, by name, and the section of ``params.yaml``."""
     from ruamel.yaml import YAML
 
     chapter = RECIPE.read_text(encoding="utf-8").partition(CHAPTER)[2].partition("\n## ")[0]
     blocks = [part.partition("```")[0] for part in chapter.split("```yaml\n")[1:]]
-    if len(blocks) != 2:
-        raise SystemExit(f"{RECIPE}: {CHAPTER.strip()} must have two blocks of YAML")
-    return blocks[0], YAML(typ="safe").load(blocks[1])
+    if len(blocks) != len(FILES) + 1:
+        raise SystemExit(f"{RECIPE}: {CHAPTER.strip()} must have {len(FILES) + 1} blocks of YAML")
+    return dict(zip(FILES, blocks, strict=False)), YAML(typ="safe").load(blocks[-1])
 
 
-def split(scenario: Scenario) -> tuple[float, float]:
-    """Shares of the history to mine and to select on: whole days before the attack, two to one."""
-    first, last = (int(scenario.rows["time"].agg(end)) // DAY for end in ("min", "max"))
-    before, days = scenario.attack // DAY - first, last - first + 1
-    if before < 2:
-        raise SystemExit(f"{scenario.name}: less than two whole days before the first attack step")
-    train = max(round(before * 2 / 3), 1)
-    return train / days, (before - train) / days
+def before_the_attack(scenario: Scenario, case: Case) -> Fold:
+    """Mine rules on the whole days before the day of the attack, and replay their files on it."""
+    from pipelines.aiops.alerting.evaluation.backtest import Fold
+    from pipelines.aiops.alerting.export.write import export
+    from pipelines.aiops.alerting.windows import HistoryWindow
+    from pipelines.core.time import SECOND_US
+
+    day = scenario.attack // DAY * DAY * SECOND_US
+    if not case.whole.start < day < case.whole.end:
+        raise SystemExit(f"{scenario.name}: no whole day before the first attack step")
+    backtest = case.backtest(HistoryWindow(day, case.whole.end))
+    mined = case.mine([HistoryWindow(case.whole.start, day)], None)
+    deployed, rules, _ = case.deploy(mined, [backtest])
+    own = case.params.export_rules
+    export(
+        FILES_OF_JUDGED, case.sources, rules,
+        step=own.step_seconds, label_field=own.pagerduty_label_field,
+    )  # fmt: skip
+    candidate = backtest.replay_deployed(deployed)
+    return Fold(backtest, rules, candidate, backtest.effect(candidate, rules))
 
 
-def make_project(place: Path, file: Path, scenario: Scenario) -> None:
+FILES_OF_JUDGED = Path("judged")
+"""Folder in the project, for the files that judge the attack."""
+
+
+def make_project(place: Path, file: Path) -> None:
     """Write a project: this one's settings, with the recipe on top."""
     from ruamel.yaml import YAML
 
-    alertmanager, own = recipe()
+    files, own = recipe()
     for name in ("expectations", "released"):
         shutil.copytree(ROOT / name, place / name)
     shutil.copy(ROOT / "release.yaml", place)
-    (place / "alertmanager.yml").write_text(alertmanager, encoding="utf-8")
+    for name, text in files.items():
+        (place / name).write_text(text, encoding="utf-8")
     (place / "exports" / "ids").mkdir(parents=True)
     shutil.copy(file, place / "exports" / "ids")
     params = YAML(typ="safe").load(ROOT / "params.yaml")
-    mine_rules = own["aiops"]["mine_rules"]
-    mine_rules["train"], mine_rules["validation"] = split(scenario)
     _lay(own, params)
     with (place / "params.yaml").open("w", encoding="utf-8") as out:
         YAML(typ="safe").dump(params, out)
@@ -177,29 +202,24 @@ def plain_rule(scenario: Scenario) -> dict[str, Any]:
 
 def in_project(file: Path, out: Path | None) -> dict[str, Any]:
     """Take a scenario through the product, and judge what it exports and today's file."""
-    from pipelines.aiops import replay_rules
-    from pipelines.aiops.alerting.export.write import sources_of
-    from pipelines.aiops.alerting.rules import read_rules
+    from pipelines.aiops.alerting.judging import Case
+    from pipelines.aiops.alerting.rules import write_rules
     from pipelines.aiops.params import load_aiops_params
-    from pipelines.aiops.params.artifacts import EXPORT, RULE_SET
 
     begun, scenario = time.perf_counter(), read(file)
     out = None if out is None else out.resolve()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder).resolve()
-        make_project(place, file, scenario)
+        make_project(place, file)
         os.chdir(place)
         run_stages()
-        params, rules = load_aiops_params(), read_rules(RULE_SET)
-        own = params.export_rules
-        sources = sources_of(own)
-        measured = replay_rules.backtest_on_last(params)
-        exported = replay_rules.replay_exported(measured, sources, rules)
-        told = Sent(scenario, measured.rows, exported)
+        fold = before_the_attack(scenario, Case.read(load_aiops_params(), ids=True))
+        measured, rules = fold.backtest, fold.rules
+        told = Sent(scenario, measured.rows, fold.candidate)
         if out is not None:
             write(scenario, told, out)
-            shutil.copy(RULE_SET, out / f"{scenario.name}_rules.json")
-            shutil.copy(EXPORT / "alertmanager.yml", out / f"{scenario.name}_alertmanager.yml")
+            write_rules(out / f"{scenario.name}_rules.json", rules)
+            copy_files(FILES_OF_JUDGED, out / scenario.name)
         os.chdir("/")
     return {
         "scenario": scenario.name,

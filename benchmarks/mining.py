@@ -5,9 +5,10 @@ then one line of JSON. The alerts are synthetic (`signalbox simulate`); ``--data
 sake of all benchmarks being called alike and is not read. The scan is one DuckDB query over the
 same Parquet files that groups by series: labels, count, first start, last end, acted on, tickets.
 
-The replay is one of all alerts through Alertmanager's default configuration. Mining and replay run
-in processes of their own, so that peaks don't add up; the replay may take twice the memory. With
-``--out`` the candidate rules are written as ``mining_<alerts>.json``.
+Mining replays the world's own ``alertmanager.yml``, to see what pages. The replay beside it is one
+of all alerts through Alertmanager's default configuration. Mining and replay run in processes of
+their own, so that peaks don't add up; the replay may take twice the memory. With ``--out`` the
+rules are written as ``mining_<alerts>.json``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ SELECT fingerprint, any_value(labels), count(*), min(starts_at), max(ends_at),
        count_if(acted), count(ticket_id)
 FROM read_parquet(?) GROUP BY fingerprint
 """
-SEED = 20
+SEED = 10
+"""Of a world whose company has a chat: without one nothing is held."""
 
 
 def generate(alerts: int, folder: Path) -> None:
@@ -54,6 +56,7 @@ def peak_mb() -> float:
 
 
 def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
+    from pipelines.aiops.alerting.config.parse import config_with_pagers
     from pipelines.aiops.alerting.mining import mine_all
     from pipelines.aiops.alerting.rules import RULES
     from pipelines.aiops.alerting.windows import MINING_BYTES, needed_mb, whole_window
@@ -61,11 +64,12 @@ def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
     from pipelines.aiops.params.alert_rules import MineRulesParams
 
     params = MineRulesParams()
+    config = config_with_pagers(str(lake / "alertmanager.yml"), [])
     start = time.perf_counter()
     frame = read_lake(lake, memory_mb=memory_mb)
     read, read_peak = time.perf_counter() - start, peak_mb()
     start, used = time.perf_counter(), time.process_time()
-    found = mine_all(frame, params, whole_window(frame))
+    found = mine_all(frame, params, [whole_window(frame)], config=config)
     mined, processor = time.perf_counter() - start, time.process_time() - used
     rules = tuple(rule for family in found.values() for rule in family.rules)
     if out is not None:

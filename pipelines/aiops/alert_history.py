@@ -26,6 +26,7 @@ from pipelines.aiops.lake.contract import (
     ALERTS,
     CHANGES,
     SERVICE_LABELS,
+    SUSPICIOUS_HOURS,
     TABLES,
     TICKETS,
     Table,
@@ -203,8 +204,6 @@ def _seen(raw: Any) -> dict[str, Any]:
             "suspicious": len(_suspicious(raw))}  # fmt: skip
 
 
-SUSPICIOUS_HOURS = 6
-"""An alert that begins longer before its ticket is hardly what the ticket is about."""
 MOST_LINKS = 20
 """Suspicious links that are listed."""
 

@@ -1,33 +1,24 @@
-"""Stage ``mine_rules``: candidate rules from the learning part of the alert history.
+"""Stage ``mine_rules``: rules from the whole alert history.
 
-Out ``rules/candidates.json``: ``window`` (start and end of the learning part), ``tried`` (family →
+Out ``rules/candidates.json``: ``window`` (start and end of the history), ``tried`` (family →
 candidates tried) and ``rules``, families in the order of reports. Evidence details:
 `pipelines.aiops.alerting.evidence.MiningDetails`.
 """
 
-import math
 from pathlib import Path
 from typing import Any
 
 from pipelines.aiops.alerting import windows as memory
 from pipelines.aiops.alerting.config import process_of
-from pipelines.aiops.alerting.config.parse import todays_config
-from pipelines.aiops.alerting.evidence import FamilyNeeds, MiningDetails, Span, Tried
-from pipelines.aiops.alerting.mining.history import Mined
-from pipelines.aiops.alerting.mining.mine import mine_all
+from pipelines.aiops.alerting.config.parse import config_with_pagers
+from pipelines.aiops.alerting.evidence import LeftOut, MiningDetails, NoisyName, Span, Tried
+from pipelines.aiops.alerting.mining.history import History, Mined, exclusions, history_of
+from pipelines.aiops.alerting.mining.hold import MinedHold
+from pipelines.aiops.alerting.mining.mine import mine_families
 from pipelines.aiops.alerting.rules import RULES
-from pipelines.aiops.alerting.windows import (
-    HistoryWindow,
-    Windows,
-    iso,
-    moment,
-    split_window,
-    whole_window,
-)
-from pipelines.aiops.lake.frame import UNKNOWN, AlertFrame
+from pipelines.aiops.alerting.windows import HistoryWindow, iso, moment, whole_window
 from pipelines.aiops.lake.read import read_history, read_tickets
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.aiops.params.alert_rules import MineRulesParams
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, round_floats, write_evidence
@@ -39,100 +30,84 @@ STAGE = "mine_rules"
 
 def main(params: AiopsParams) -> None:
     """Run the stage."""
-    settings = params.mine_rules
-    memory.require(HISTORY, params.runtime.memory_mb, memory.MINING_BYTES)
+    own = params.export_rules
+    memory.require(HISTORY, params.runtime.memory_mb, memory.REPLAY_BYTES)
     frame = read_history(HISTORY, params.runtime.memory_mb)
-    windows = split_window(whole_window(frame), settings.train, settings.validation)
-    path = params.export_rules.alertmanager_yml
+    whole = whole_window(frame)
+    config = config_with_pagers(own.alertmanager_yml, own.paging_receivers, process_of(*own.reader))
     tickets = read_tickets(HISTORY / "tickets.parquet")
-    config = todays_config(path, process_of(*params.export_rules.reader))
-    found = mine_all(frame, settings, windows.train, tickets, config=config)
-    write_json(CANDIDATES, candidates_document(found, windows.train))
+    history = history_of(frame, params.mine_rules, [whole], config)
+    found = mine_families(history, tickets, own.chat_receiver)
+    write_json(CANDIDATES, candidates_document(found, whole))
+    path = own.alertmanager_yml
     inputs = hash_inputs(HISTORY, *([Path(path)] if path else []))
-    write_evidence(evidence_of(STAGE), describe(frame, windows, found, settings, inputs))
+    write_evidence(evidence_of(STAGE), describe(history, found, inputs))
     write_json(metrics_of(STAGE), {family: len(mined.rules) for family, mined in found.items()})
     said = ", ".join(f"{family} {len(mined.rules)}" for family, mined in found.items())
-    log(f"candidates from {windows.train.days:g} days: {said}")
+    log(f"candidates from {whole.days:g} days: {said}")
 
 
-def candidates_document(found: dict[str, Mined], learn: HistoryWindow) -> dict[str, Any]:
+def candidates_document(found: dict[str, Mined], window: HistoryWindow) -> dict[str, Any]:
     """Candidates as they are written."""
     rules = tuple(rule for mined in found.values() for rule in mined.rules)
     return {
-        "window": {"start": iso(learn.start), "end": iso(learn.end)},
+        "window": {"start": iso(window.start), "end": iso(window.end)},
         "tried": {family: mined.tried for family, mined in found.items()},
         "rules": RULES.dump_python(rules, mode="json"),
     }
 
 
-def describe(
-    frame: AlertFrame,
-    windows: Windows,
-    found: dict[str, Mined],
-    settings: MineRulesParams,
-    inputs: dict[str, str],
-) -> Evidence:
+def describe(history: History, found: dict[str, Mined], inputs: dict[str, str]) -> Evidence:
     """Say what was looked at and what was found."""
-    learned = windows.train.holds(frame.starts)
-    alerts = int(learned.sum())
-    unknown = int((frame.acted[learned] == UNKNOWN).sum())
+    (window,) = history.windows
+    alerts = len(history.frame)
     figures = [
-        _figure("alerts", "Alerts of the training window", alerts, alerts, "alerts"),
-        _figure("days", "Days of the training window", windows.train.days, alerts, "days"),
-        _figure(
-            "unknown_share", "Alerts of which nobody knows whether people acted",
-            unknown / alerts if alerts else 0.0, alerts, "share",
-        ),
-    ]  # fmt: skip
+        _figure("alerts", "Alerts of the history, without heartbeats", alerts, alerts, "alerts"),
+        _figure("days", "Days of the history", window.days, alerts, "days"),
+    ]
     for family, mined in found.items():
         count = len(mined.rules)
-        figures.append(
-            _figure(family, f"Candidates of family {family}", count, mined.tried, "rules")
-        )
+        label = f"Candidates of family {family}"
+        figures.append(_figure(family, label, count, mined.tried, "rules"))
+    hold = found.get("hold")
+    held = hold if isinstance(hold, MinedHold) else MinedHold([], 0)
+    pages = held.pages
+    not_held = sum(held.not_held.values())
+    figures += [
+        _figure("pages", "Alerts that page today", pages, alerts, "alerts"),
+        _figure("noisy_names", "Alert names that page often", len(held.noisy), held.tried, "names"),
+        _figure(
+            "held_share", "Paging alerts that a rule holds, share",
+            (pages - not_held) / pages if pages else 0.0, pages, "share",
+        ),
+    ]  # fmt: skip
     return Evidence(
         stage=STAGE,
         inputs=inputs,
         figures=figures,
         details=MiningDetails(
-            windows={
-                name: Span(start=moment(part.start), end=moment(part.end))
-                for name, part in vars(windows).items()
-            },
+            windows={"history": Span(start=moment(window.start), end=moment(window.end))},
             families={
                 family: Tried(tried=mined.tried, found=len(mined.rules))
                 for family, mined in found.items()
             },
-            needs=needs_of(settings),
+            pages=pages,
+            noisy=[NoisyName(**vars(noise)) for noise in held.noisy],
+            not_held=held.not_held,
+            left_out=[
+                LeftOut(
+                    entry=exclusion.entry.model_dump(exclude_defaults=True),
+                    pairs=int(exclusion.pairs.sum()),
+                )
+                for exclusion in exclusions(history)
+            ],
+            heartbeats=list(history.heartbeats),
         ).model_dump(mode="json"),
     )
 
 
-def needs_of(settings: MineRulesParams) -> dict[str, FamilyNeeds]:
-    """Compute what each family needs, if nothing speaks against a rule and one candidate is tried.
-
-    More candidates cost more: the level is shared among all that are tried (Bonferroni).
-    """
-    # Clopper–Pearson without an exception: alpha ** (1 / n) must reach the share.
-    shares = {
-        "grouping": settings.grouping.min_share,
-        "wait": settings.wait.min_share,
-        "keep_firing": settings.keep_firing.min_share,
-        "inhibition": settings.inhibition.min_share,
-        "mute_time": settings.mute_time.min_day_share,
-        "demotion": 1 - settings.demotion.max_acted_share,
-        "known_fix": settings.known_fix.min_share,
-    }
-    found: dict[str, FamilyNeeds] = {}
-    for family in settings.families:
-        least = settings.known_fix.min_tickets if family == "known_fix" else settings.min_episodes
-        bound = math.ceil(math.log(settings.alpha) / math.log(shares[family]))
-        days = max(settings.min_days, bound) if family == "mute_time" else settings.min_days
-        found[family] = FamilyNeeds(days=days, stretches=max(least, bound))
-    return found
-
-
 def _figure(name: str, label: str, value: float, n: int, unit: str) -> Figure:
-    counted = "candidates tried" if unit == "rules" else "alerts"
+    counted = {"rules": "candidates tried", "names": "alert names that page"}.get(unit, "alerts")
     return Figure(
         id=f"{STAGE}.{name}", label=label, value=round_floats(float(value)),
         method=f"count; n is {counted}",

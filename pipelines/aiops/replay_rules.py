@@ -1,41 +1,48 @@
-"""Stage ``replay_rules``: backtest the exported files, once, on the test window of the history.
+"""Stage ``replay_rules``: what rules do on days that they weren't mined from, and what the files do.
 
-The files of ``export_rules`` are read back from their bytes and replayed as Alertmanager and
-Prometheus would read them; a rule that is in none of them has no effect. Nothing is chosen here:
-what comes out is what the gate decides on and the report shows.
+Out of sample: each third of the history is replayed through files made, in memory, from rules that
+were mined on the other two (`pipelines.aiops.alerting.judging`). That is what the gate decides on
+and the report shows. In sample: the files of ``export_rules`` are read back from their bytes and
+replayed over the whole history as Alertmanager and Prometheus would read them; a rule that is in
+none of them has no effect.
 
-Outs: ``rules/outcomes.parquet`` (an alert a row: what happens to it with
-today's configuration, ``baseline_…``, and with the rules, ``candidate_…``),
-``plots/rules_pages_per_day.csv``, ``evidence/replay_rules.json``, ``metrics/replay_rules.json``.
-`details` of the evidence: `pipelines.aiops.alerting.evidence.ReplayDetails`.
+Outs: ``rules/outcomes.parquet`` (an alert a row: what happens to it with today's configuration,
+``baseline_…``, and out of sample with rules, ``candidate_…``), ``plots/rules_pages_per_day.csv``,
+``evidence/replay_rules.json``, ``metrics/replay_rules.json``. `details` of the evidence:
+`pipelines.aiops.alerting.evidence.ReplayDetails`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.aiops.alerting import windows as memory
 from pipelines.aiops.alerting.config import Process, process_of
-from pipelines.aiops.alerting.config.parse import config_with_pagers
-from pipelines.aiops.alerting.evaluation import Backtest, BacktestResult, closing_times, tables
-from pipelines.aiops.alerting.evaluation import tables as bounds
+from pipelines.aiops.alerting.evaluation import BacktestResult, figures, tables
+from pipelines.aiops.alerting.evaluation.backtest import Fold
 from pipelines.aiops.alerting.evidence import (
     EXPORT_SUMMARY,
     BothStages,
     Certificate,
     ReplayDetails,
-    Stages,
+    Span,
     TestSpan,
 )
-from pipelines.aiops.alerting.export.bundle import PAGERDUTY, Sources
+from pipelines.aiops.alerting.export.bundle import PAGERDUTY
 from pipelines.aiops.alerting.export.read_back import exported_files, read_back
-from pipelines.aiops.alerting.export.write import DIFF, source_paths, sources_of
-from pipelines.aiops.alerting.replay import Replay
-from pipelines.aiops.alerting.rules import Rule, read_rules
-from pipelines.aiops.alerting.windows import moment, split_window, whole_window
-from pipelines.aiops.lake.read import read_history
+from pipelines.aiops.alerting.export.write import DIFF, source_paths
+from pipelines.aiops.alerting.judging import (
+    Case,
+    CrossFitted,
+    backtests_of,
+    baselines,
+    cross_fit,
+    smaller_set,
+)
+from pipelines.aiops.alerting.rules import HoldRule, Rule, read_rules
+from pipelines.aiops.alerting.windows import HistoryWindow, moment
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import EXPORT, HISTORY, OUTCOMES, PAGES_PER_DAY, RULE_SET
 from pipelines.core.artifacts import evidence_of, metrics_of
-from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
+from pipelines.core.evidence import Evidence, hash_inputs, write_evidence
 from pipelines.core.files import replacing, write_json, write_text
 from pipelines.core.stage import log, run_stage
 from pipelines.core.time import DAY_US, SECOND_US
@@ -43,64 +50,78 @@ from pipelines.core.time import DAY_US, SECOND_US
 STAGE = "replay_rules"
 
 
-def backtest_on_last(params: AiopsParams) -> Backtest:
-    """Read the history and replay its last window through today's configuration."""
-    memory.require(HISTORY, params.runtime.memory_mb, memory.REPLAY_BYTES)
-    frame = read_history(HISTORY, params.runtime.memory_mb, ids=True)
-    windows = split_window(
-        whole_window(frame), params.mine_rules.train, params.mine_rules.validation
-    )
-    own = params.export_rules
-    process = process_of(*own.reader)
-    config = config_with_pagers(own.alertmanager_yml, own.paging_receivers, process)
-    return Backtest(frame, windows.test, config, closing_times(HISTORY))
+def replay_exported(case: Case, rules: tuple[Rule, ...]) -> Fold:
+    """Replay the whole history through the files of ``export_rules``, read from their bytes."""
+    backtest = case.backtest(case.whole)
+    files = exported_files(EXPORT, case.sources)
+    candidate = backtest.replay_deployed(read_back(files, rules, case.labels))
+    return Fold(backtest, rules, candidate, backtest.effect(candidate, rules))
 
 
-def replay_exported(backtest: Backtest, sources: Sources, rules: tuple[Rule, ...]) -> Replay:
-    """Replay the window through the files of ``export_rules``, read back from their bytes."""
-    labels = {name for labels in backtest.rows.labels for name in labels}
-    return backtest.replay_deployed(read_back(exported_files(EXPORT, sources), rules, labels))
+def judged(case: Case, rules: tuple[Rule, ...]) -> CrossFitted:
+    """Judge each third of the history with rules of the others that wait as the set's do."""
+    wait = next((rule.wait_seconds for rule in rules if isinstance(rule, HoldRule)), None)
+    return cross_fit(case, backtests_of(case), wait)
 
 
 def details(
-    backtest: Backtest, effect: BacktestResult, rules: tuple[Rule, ...], candidate: Replay
+    case: Case, fitted: CrossFitted, deployed: Fold, rules: tuple[Rule, ...]
 ) -> ReplayDetails:
     """Build the report's tables."""
-    window = effect.window
+    folds, effect = fitted.folds, fitted.effect
+    backtests = [fold.backtest for fold in folds]
+    whole = effect.window
+    found = tables.incidents(effect.incidents)
     return ReplayDetails(
-        window=TestSpan(start=moment(window.start), end=moment(window.end), days=window.days),
+        window=TestSpan(start=moment(whole.start), end=moment(whole.end), days=whole.days),
+        windows=[_span(backtest.window) for backtest in backtests],
         stages=BothStages(
-            baseline=Stages(**backtest.baseline.stages), candidate=Stages(**candidate.stages)
+            baseline=tables.stages([backtest.baseline for backtest in backtests]),
+            candidate=tables.stages([fold.candidate for fold in folds]),
         ),
-        families=tables.by_family(rules, effect, candidate),
-        rules=tables.by_rule(rules, effect, candidate),
-        incidents=tables.incidents(effect),
-        teams=tables.by_label(backtest, candidate, "team"),
-        noisiest=tables.noisiest(backtest, candidate),
-        receivers=tables.receivers(backtest, candidate),
+        outcome=figures.outcome(effect),
+        deployed=figures.outcome(deployed.effect),
+        rules=tables.by_rule(rules, folds),
+        names=tables.by_name(folds),
+        incidents=found,
+        missed=[incident for incident in found if incident.missed and incident.credible],
+        smaller_set=smaller_set(case, fitted),
+        teams=tables.by_team(folds),
+        receivers=tables.receivers(folds),
+        remaining=tables.remaining(folds),
+        baselines=baselines(backtests),
         heartbeats=sorted(
-            {backtest.rows.labels[n].get("alertname", "") for n in backtest.heartbeats.tolist()}
+            {
+                backtest.rows.labels[number].get("alertname", "")
+                for backtest in (*backtests, deployed.backtest)
+                for number in backtest.heartbeats.tolist()
+            }
         ),
     )
 
 
+def _span(window: HistoryWindow) -> Span:
+    return Span(start=moment(window.start), end=moment(window.end))
+
+
 def certificate(
-    effect: BacktestResult, figures: list[Figure], hashes: dict[str, str], process: Process
+    effect: BacktestResult, deployed: BacktestResult, hashes: dict[str, str], process: Process
 ) -> Certificate:
     """Say in one place what the deployed files do, and which files these are."""
-    window = effect.window
-    share = next(figure for figure in figures if figure.id == f"{STAGE}.missed_share")
-    longest = next(figure for figure in figures if figure.id == f"{STAGE}.longest_delay")
+    window, counted = deployed.window, deployed.credible
+    delays = [each.delay for each in counted if not each.missed]
+    missed = sum(each.missed for each in effect.credible)
     unread = (EXPORT_SUMMARY.name, DIFF, PAGERDUTY)  # nobody's to read, or not judged here
     return Certificate(
         start=moment(window.start),
         end=moment(window.end),
-        incidents=len(effect.incidents),
-        notified_today=len(effect.notified),
-        notified_with_files=len(effect.notified) - len(effect.missed),
-        missed_share_at_most=share.high,
-        level=bounds.LEVEL,
-        longest_delay_seconds=longest.value,
+        incidents=len(counted),
+        told_with_files=sum(not each.missed for each in counted),
+        longest_delay_seconds=round(max(delays), 3) if delays else None,
+        judged_incidents=len(effect.credible),
+        judged_missed=missed,
+        missed_share_at_most=figures.missed_bound(missed, len(effect.credible)),
+        level=figures.LEVEL,
         files={
             path: sha256
             for path, sha256 in hashes.items()
@@ -114,11 +135,11 @@ def certificate(
 
 
 def pages_csv(effect: BacktestResult) -> str:
-    """Pages on each day of the window."""
+    """Pages on each day of the history."""
     window = effect.window
     pages = zip(
-        bounds.per_day(effect.baseline, window),
-        bounds.per_day(effect.candidate, window),
+        figures.per_day(effect.baseline, window),
+        figures.per_day(effect.candidate, window),
         strict=True,
     )
     lines = ["day,baseline,candidate"]
@@ -127,22 +148,25 @@ def pages_csv(effect: BacktestResult) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_outcomes(path: Path, backtest: Backtest, candidate: Replay) -> None:
-    """Write what happens to every alert that started in the window."""
+def write_outcomes(path: Path, folds: Sequence[Fold]) -> None:
+    """Write what happens to every alert that started in the judged windows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    inside = backtest.window.holds(backtest.rows.starts)
-    ids = backtest.rows.ids
-    assert ids is not None  # asked for in `backtest_on_last`
-    columns = {"alert_id": ids[inside]}
-    for name, found in (("baseline", backtest.baseline), ("candidate", candidate)):
-        columns[f"{name}_status"] = found.alerts["status"].to_numpy().astype(str)[inside]
-        columns[f"{name}_first_page"] = found.alerts["first_page"].to_numpy()[inside]
-        columns[f"{name}_pages"] = found.alerts["pages"].to_numpy()[inside]
-    columns["rule"] = candidate.alerts["rule"].to_numpy().astype(str)[inside]
-    columns["group"] = candidate.alerts["group"].to_numpy()[inside]
-    table = pa.table(columns).sort_by("alert_id")
+    parts = []
+    for fold in folds:
+        rows = fold.backtest.rows
+        inside = fold.backtest.window.holds(rows.starts)
+        assert rows.ids is not None  # asked for in `main`
+        columns = {"alert_id": rows.ids[inside]}
+        for name, found in (("baseline", fold.backtest.baseline), ("candidate", fold.candidate)):
+            columns[f"{name}_status"] = found.alerts["status"].to_numpy().astype(str)[inside]
+            columns[f"{name}_first_page"] = found.alerts["first_page"].to_numpy()[inside]
+            columns[f"{name}_pages"] = found.alerts["pages"].to_numpy()[inside]
+        columns["rule"] = fold.candidate.alerts["rule"].to_numpy().astype(str)[inside]
+        columns["group"] = fold.candidate.alerts["group"].to_numpy()[inside]
+        parts.append(pa.table(columns))
+    table = pa.concat_tables(parts).sort_by("alert_id")
     with replacing(path) as partial:
         pq.write_table(table, partial, compression="zstd")
 
@@ -152,45 +176,53 @@ def summary_line(effect: BacktestResult, rules: tuple[Rule, ...]) -> str:
     pages, candidate = len(effect.baseline), len(effect.candidate)
     words = [f"{len(rules):,} rules"]
     if not pages:
-        words.append("today's configuration sends no page in the test window")
+        words.append("today's configuration sends no page in this history")
     elif effect.saved:
         fewer = "fewer" if effect.saved > 0 else "more"
         share = abs(effect.saved_share)
         words.append(f"{pages:,} pages become {candidate:,} ({share:.1%} {fewer})")
     else:
         words.append(f"{pages:,} pages stay as they are")
-    if effect.notified:
-        words.append(f"{len(effect.missed)} of {len(effect.notified)} incidents missed")
+    counted = effect.credible
+    if counted:
+        missed = sum(each.missed for each in counted)
+        words.append(f"{missed} of {len(counted)} credible incidents missed")
     else:
-        words.append("no ticketed incident is paged today, so none could be missed")
-    if len(effect.delays()):
-        words.append(f"median delay {effect.median_delay:.0f} s")
+        words.append("no credible incident is paged today, so none could be missed")
+    late = figures.late_share(counted, 5)
+    if late is not None:
+        words.append(f"{late:.1%} told more than 5 min later")
     return "; ".join(words)
 
 
 def main(params: AiopsParams) -> None:
     """Run the stage."""
     rules = read_rules(RULE_SET)
-    backtest = backtest_on_last(params)
+    case = Case.read(params, ids=True)
     own = params.export_rules
-    process = process_of(*own.reader)
-    sources = sources_of(own)
-    candidate = replay_exported(backtest, sources, rules)
-    effect = backtest.effect(candidate, rules)
-    paths = [
+    deployed = replay_exported(case, rules)
+    fitted = judged(case, rules)
+    hashes = hash_inputs(
         HISTORY,
         RULE_SET,
         *(path for path in sorted(EXPORT.rglob("*")) if path.is_file()),
-        *source_paths(own.alertmanager_yml, sources, own.prometheus),
-    ]
-    hashes = hash_inputs(*paths)
-    figures = tables.figures(backtest, effect, rules, candidate)
-    told = details(backtest, effect, rules, candidate)
-    told = told.model_copy(update={"certificate": certificate(effect, figures, hashes, process)})
-    evidence = Evidence(
-        stage=STAGE, inputs=hashes, figures=figures, details=told.model_dump(mode="json")
+        *source_paths(own.alertmanager_yml, own.prometheus),
     )
-    write_outcomes(OUTCOMES, backtest, candidate)
+    effect = fitted.effect
+    told = details(case, fitted, deployed, rules).model_copy(
+        update={
+            "certificate": certificate(
+                effect, deployed.effect, hashes, process_of(*own.reader)
+            )
+        }
+    )
+    evidence = Evidence(
+        stage=STAGE,
+        inputs=hashes,
+        figures=figures.figures(fitted.folds, deployed, rules),
+        details=told.model_dump(mode="json"),
+    )
+    write_outcomes(OUTCOMES, fitted.folds)
     write_text(PAGES_PER_DAY, pages_csv(effect))
     write_evidence(evidence_of(STAGE), evidence)
     write_json(

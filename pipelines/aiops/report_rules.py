@@ -10,10 +10,7 @@ from typing import Any
 from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportSummary, RuleOutcome
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
-from pipelines.aiops.report.rules import headline, history, limits, outcome, rules, source
-from pipelines.aiops.report.rules import headline as harmful
-from pipelines.aiops.report.rules import history as dropped
-from pipelines.aiops.report.rules import outcome as incidents
+from pipelines.aiops.report.rules import headline, incidents, limits, outcome, remains, rules
 from pipelines.aiops.report.rules.evidence import HTML, JSON, STAGES, Inputs
 from pipelines.core.files import read_json, write_json, write_text
 from pipelines.core.settings import validate_as
@@ -47,7 +44,7 @@ def make_page(inputs: Inputs) -> Page:
     """Put the chapters in the order in which a reader needs them; harmful rules come first."""
     decided = gate.read_decision(inputs.evidence[GATE])
     label, notice = headline.notice(inputs)
-    first = harmful.harmful_rules_chapter(inputs)
+    first = headline.harmful_rules_chapter(inputs)
     return Page(
         kind="Alert noise report" + (" · synthetic data" if inputs.synthetic else ""),
         title=inputs.params.report_rules.title,
@@ -60,12 +57,15 @@ def make_page(inputs: Inputs) -> Page:
             *([first] if first else []),
             outcome.chapter(inputs),
             incidents.incidents_chapter(inputs),
+            headline.next_step(inputs, decided),
             gate.chapter(decided, inputs.sources, "aiops.gate_rules"),
-            source.source(inputs),
-            source.teams(inputs),
+            outcome.wait_chapter(inputs),
+            rules.paging_chapter(inputs),
             rules.chapter(inputs),
-            dropped.dropped_chapter(inputs),
-            history.chapter(inputs),
+            remains.remains_chapter(inputs),
+            outcome.proof_chapter(inputs),
+            rules.dropped_chapter(inputs),
+            limits.data(inputs),
             limits.limits(inputs),
             limits.reproduce(),
             index.chapter(inputs.sources),

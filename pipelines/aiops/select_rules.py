@@ -1,49 +1,28 @@
-"""Stage ``select_rules``: choose, on a window they were not learned from, which rules to propose.
+"""Stage ``select_rules``: which of the mined rules are proposed, and how long they wait.
 
-With ``renew``, rules are then mined again on the learning and the middle window together and chosen
-among once more; the last window judges all.
+Proposed is every candidate that can be exported and changes no heartbeat. Where the history has
+few credible incidents, the rules wait for a shorter time than the setting says.
 
-Outs: ``rules/rule_set.json`` (``{"rules": […]}`` in order of what they save, with the window they
-were chosen on), ``plots/rules_trade_off.csv`` (pages against number of rules),
+Outs: ``rules/rule_set.json`` (``{"rules": […]}`` with the window they were mined on),
+``plots/rules_trade_off.csv`` (saving against delay, for some waits, cross-fitted),
 ``evidence/select_rules.json`` and ``metrics/select_rules.json``. `details` of the evidence:
 `pipelines.aiops.alerting.evidence.SelectionDetails`.
 """
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pipelines.aiops.alerting import windows as memory
-from pipelines.aiops.alerting.config import process_of
-from pipelines.aiops.alerting.config.parse import config_with_pagers
-from pipelines.aiops.alerting.evaluation import (
-    Backtest,
-    Dropped,
-    Point,
-    Selection,
-    closing_times,
-    renew,
-    select,
-)
 from pipelines.aiops.alerting.evidence import CurvePoint, DroppedRule, SelectionDetails, Span
-from pipelines.aiops.alerting.export.bundle import (
-    Bundle,
-    Sources,
-    export_problems,
-    make_bundle,
+from pipelines.aiops.alerting.export.write import source_paths
+from pipelines.aiops.alerting.judging import (
+    Case,
+    backtests_of,
+    credible_incidents,
+    cross_fit,
+    curve,
 )
-from pipelines.aiops.alerting.export.write import source_paths, sources_of, unexported
-from pipelines.aiops.alerting.mining.mine import mine_all
-from pipelines.aiops.alerting.rules import Rule, read_rules, write_rules
-from pipelines.aiops.alerting.windows import (
-    HistoryWindow,
-    Windows,
-    iso,
-    moment,
-    split_window,
-    whole_window,
-)
-from pipelines.aiops.lake.read import read_history, read_tickets
+from pipelines.aiops.alerting.rules import HoldRule, Rule, read_rules, write_rules
+from pipelines.aiops.alerting.windows import HistoryWindow, iso, moment
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY, RULE_SET, TRADE_OFF
 from pipelines.core.artifacts import evidence_of, metrics_of
@@ -54,152 +33,98 @@ from pipelines.core.stage import log, run_stage
 STAGE = "select_rules"
 
 
-def choose(
-    params: AiopsParams, candidates: tuple[Rule, ...]
-) -> tuple[Selection, Selection, tuple[Rule, ...], Windows]:
-    """Choose among the candidates on the middle window of the frozen history, and renew them.
+@dataclass(frozen=True)
+class Selected:
+    """What is proposed.
 
-    Returns
-    -------
-    What was chosen in the end; what was chosen first, among rules that knew nothing of the window;
-    all candidates; and the windows.
+    Attributes
+    ----------
+    window : HistoryWindow
+        All of the history.
+    candidates, rules : tuple of Rule
+        What was mined, and what is proposed.
+    dropped : list of DroppedRule
+        The others, and why.
+    curve : list of CurvePoint
+        Saving against delay; empty without a rule that waits.
+    credible : int
+        Credible incidents that today's configuration pages about.
+    few : str
+        Why the rules wait for a shorter time; empty where they don't.
     """
-    memory.require(HISTORY, params.runtime.memory_mb, memory.REPLAY_BYTES)
-    frame = read_history(HISTORY, params.runtime.memory_mb)
-    windows = split_window(
-        whole_window(frame), params.mine_rules.train, params.mine_rules.validation
-    )
-    own = params.export_rules
-    process = process_of(*own.reader)
-    config = config_with_pagers(own.alertmanager_yml, own.paging_receivers, process)
-    closed = closing_times(HISTORY)
-    sources = sources_of(own)
-    on_learned = Backtest(frame, windows.train, config, closed)
-    on_new = Backtest(frame, windows.validation, config, closed)
-    usable, touching = _sparing_heartbeats(candidates, on_new, on_learned)
-    fit, unfit = _exportable(sources, usable)
 
-    def export(rules: Sequence[Rule]) -> Bundle:
-        return make_bundle(sources, rules, own.guard_step_seconds, own.pagerduty_label_field)
+    window: HistoryWindow
+    candidates: tuple[Rule, ...]
+    rules: tuple[Rule, ...]
+    dropped: list[DroppedRule]
+    curve: list[CurvePoint]
+    credible: int
+    few: str
 
-    first = _until_exported(
-        fit,
-        lambda rules: select(rules, on_new, params.select_rules, also=[on_learned]),
-        export,
-    )
-    first = replace(first, dropped=(*touching, *unfit, *first.dropped))
-    if not params.select_rules.renew:
-        return first, first, candidates, windows
-    past = HistoryWindow(windows.train.start, windows.validation.end)
-    tickets = read_tickets(HISTORY / "tickets.parquet")
-    found = mine_all(frame, params.mine_rules, past, tickets, config=config)
-    newer = tuple(rule for mined in found.values() for rule in mined.rules)
-    usable, touching = _sparing_heartbeats(newer, on_new, on_learned)
-    fit, unfit = _exportable(sources, usable)
-    final = _until_exported(
-        [*fit, *(rule for rule in first.rules if rule.id not in {each.id for each in fit})],
-        lambda rules: renew(
-            replace(first, rules=()), rules, on_new, params.select_rules, also=[on_learned]
-        ),
-        export,
-    )
-    known = {dropped.rule for dropped in final.dropped}
-    more = (dropped for dropped in (*touching, *unfit) if dropped.rule not in known)
-    final = replace(final, dropped=(*more, *final.dropped))
-    return final, first, tuple({rule.id: rule for rule in (*candidates, *newer)}.values()), windows
+    @property
+    def wait_seconds(self) -> int | None:
+        """How long rules of the set wait; None without such a rule."""
+        return wait_of(self.rules)
 
 
-def _sparing_heartbeats(
-    rules: tuple[Rule, ...], *backtests: Backtest
-) -> tuple[tuple[Rule, ...], list[Dropped]]:
-    """Leave out rules that would change what is sent of a heartbeat in any window."""
-    names: dict[str, str] = {}
-    for backtest in backtests:
-        names |= backtest.changing_heartbeats(rules)
-    dropped = [
-        Dropped(rule, f"it would change the heartbeat {name}: what watches it would take alarm")
-        for rule, name in names.items()
-    ]
-    return tuple(rule for rule in rules if rule.id not in names), dropped
+def wait_of(rules: Sequence[Rule]) -> int | None:
+    """How long the rules of a set wait; all agree. None without a rule that waits."""
+    return next((rule.wait_seconds for rule in rules if isinstance(rule, HoldRule)), None)
 
 
-def _exportable(
-    sources: Sources, candidates: Sequence[Rule]
-) -> tuple[tuple[Rule, ...], tuple[Dropped, ...]]:
-    """Leave out what no file of the user's could take: it would be judged and never deployed."""
-    why = export_problems(sources, candidates)
-    return (
-        tuple(rule for rule in candidates if rule.id not in why),
-        tuple(Dropped(rule, f"can't be exported: {why[rule]}") for rule in sorted(why)),
-    )
+def choose(case: Case, candidates: tuple[Rule, ...]) -> Selected:
+    """Choose among the candidates, and compute what longer and shorter waits would do."""
+    backtests = backtests_of(case)
+    credible = credible_incidents(backtests)
+    settings = case.params.select_rules
+    wait, few = wait_of(candidates), ""
+    if wait is not None and credible < settings.incidents_for_full_wait:
+        few = (
+            f"{credible} credible incidents are known, fewer than "
+            f"{settings.incidents_for_full_wait}"
+        )
+        if wait > settings.short_wait_seconds:
+            few = f"{few}: alerts wait {settings.short_wait_seconds} s instead of {wait} s"
+            wait = settings.short_wait_seconds
+            # Not copied: what a rule says of itself rests on how long it waits.
+            candidates = case.mine([case.whole], wait)
+    _, rules, dropped = case.deploy(candidates, backtests)
+    points = [] if wait is None else curve(cross_fit(case, backtests, wait), wait)
+    return Selected(case.whole, candidates, rules, dropped, points, credible, few)
 
 
-def _until_exported(
-    candidates: Sequence[Rule],
-    choice: Callable[[Sequence[Rule]], Selection],
-    export: Callable[[Sequence[Rule]], Bundle],
-) -> Selection:
-    """Choose until all that is chosen can be exported together, with fewer candidates each time."""
-    refused: dict[str, str] = {}
-    while True:
-        found = choice([rule for rule in candidates if rule.id not in refused])
-        why = unexported(export(found.rules))
-        if not why:
-            dropped = [Dropped(rule, f"can't be exported: {refused[rule]}") for rule in refused]
-            return replace(found, dropped=(*found.dropped, *dropped))
-        refused |= why
-
-
-def as_evidence(
-    candidates: tuple[Rule, ...],
-    found: Selection,
-    first: Selection,
-    window: HistoryWindow,
-    inputs: dict[str, str],
-) -> Evidence:
+def as_evidence(found: Selected, inputs: dict[str, str]) -> Evidence:
     """Put what was tried, chosen and why not into evidence."""
-    effect = found.effect
-    where = {"window": "validation"}
+    window = found.window
     return Evidence(
         stage=STAGE,
         inputs=inputs,
         figures=[
-            _count("candidates", "Candidate rules", len(candidates), "rules"),
+            _count("candidates", "Candidate rules", len(found.candidates), "rules"),
             _count("rules", "Rules selected", len(found.rules), "rules"),
-            Figure(
-                id=f"{STAGE}.saved_share",
-                label="Pages saved in the validation window",
-                value=_number(effect.saved_share),
-                missing="" if len(effect.baseline) else "no pages in this window",
-                method="replay; optimistic, because the rules were selected and mined again here",
-                n=len(effect.baseline),
-                unit="share",
-                where=where,
+            _count(
+                "credible_incidents",
+                "Credible incidents that today's configuration pages about",
+                found.credible,
+                "incidents",
             ),
             Figure(
-                id=f"{STAGE}.first_saved_share",
-                label="Pages saved there by the rules selected before they were mined again",
-                value=_number(first.effect.saved_share),
-                missing="" if len(effect.baseline) else "no pages in this window",
-                method="replay; the rules were mined without this window, but selected on it",
-                n=len(effect.baseline),
-                unit="share",
-                where=where,
-            ),
-            Figure(
-                id=f"{STAGE}.missed",
-                label="Incidents missed in the validation window",
-                value=len(effect.missed),
-                method="replay of today's configuration and of the rules",
-                n=len(effect.notified),
-                unit="incidents",
-                where=where,
+                id=f"{STAGE}.wait_seconds",
+                label="How long a held alert waits before it pages",
+                value=found.wait_seconds,
+                missing="" if found.wait_seconds else "no rule holds an alert",
+                method=found.few or "as the setting says",
+                n=max(len(found.rules), 1),
+                unit="seconds",
             ),
         ],
         details=SelectionDetails(
             window=Span(start=moment(window.start), end=moment(window.end)),
-            curve=[_point(point) for point in found.curve],
-            dropped=_dropped(candidates, found),
+            curve=found.curve,
+            dropped=found.dropped,
+            wait_seconds=found.wait_seconds,
+            credible_incidents=found.credible,
+            few_incidents=found.few,
         ).model_dump(mode="json"),
     )
 
@@ -210,64 +135,38 @@ def _count(name: str, label: str, value: int, unit: str) -> Figure:
     )
 
 
-def _number(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
+COLUMNS = ("wait_seconds", "saved_share", "late_1m_share", "late_5m_share", "late_15m_share",
+           "missed", "incidents")  # fmt: skip
+"""Of the trade-off curve."""
 
 
-def _point(point: Point) -> CurvePoint:
-    return CurvePoint(
-        rules=point.rules,
-        pages=point.pages,
-        saved_share=_number(point.saved_share),
-        missed=point.missed,
-        median_delay_seconds=_number(point.median_delay),
-        longest_delay_seconds=_number(point.longest_delay),
-    )
-
-
-def _dropped(candidates: tuple[Rule, ...], found: Selection) -> list[DroppedRule]:
-    family = {rule.id: rule.family for rule in candidates}
-    return [
-        DroppedRule(rule=dropped.rule, family=family[dropped.rule], reason=dropped.why)
-        for dropped in sorted(found.dropped, key=lambda dropped: dropped.rule)
-    ]
-
-
-def as_csv(curve: tuple[Point, ...]) -> str:
+def as_csv(points: Sequence[CurvePoint]) -> str:
     """Trade-off curve for ``dvc plots`` and the report."""
-    rows = [_point(point).model_dump() for point in curve]
-    names = ["rules", "pages", "saved_share", "missed", "median_delay_seconds"]
+    rows = [point.model_dump() for point in points]
     lines = [
-        ",".join("" if row[name] is None else str(row[name]) for name in names) for row in rows
+        ",".join("" if row[name] is None else str(row[name]) for name in COLUMNS) for row in rows
     ]
-    return "\n".join([",".join(names), *lines]) + "\n"
-
-
-def inputs_of(params: AiopsParams) -> dict[str, str]:
-    """Hash what the choice was made from."""
-    own = params.export_rules
-    sources = sources_of(own)
-    return hash_inputs(
-        HISTORY, CANDIDATES, *source_paths(own.alertmanager_yml, sources, own.prometheus)
-    )
+    return "\n".join([",".join(COLUMNS), *lines]) + "\n"
 
 
 def main(params: AiopsParams) -> None:
     """Run the stage."""
-    candidates = read_rules(CANDIDATES)
-    found, first, candidates, windows = choose(params, candidates)
-    window = windows.validation
-    write_rules(RULE_SET, found.rules, chosen_on=[iso(window.start), iso(window.end)])
+    case = Case.read(params)
+    found = choose(case, read_rules(CANDIDATES))
+    write_rules(
+        RULE_SET, found.rules, mined_on=[iso(found.window.start), iso(found.window.end)]
+    )
     write_text(TRADE_OFF, as_csv(found.curve))
-    evidence = as_evidence(candidates, found, first, window, inputs_of(params))
+    own = params.export_rules
+    read = source_paths(own.alertmanager_yml, own.prometheus)
+    evidence = as_evidence(found, hash_inputs(HISTORY, CANDIDATES, *read))
     write_evidence(evidence_of(STAGE), evidence)
     write_json(
         metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in evidence.figures}
     )
-    log(
-        f"{len(found.rules)} of {len(candidates)} candidates: {len(found.effect.baseline)} pages "
-        f"become {len(found.effect.candidate)}, {len(found.effect.missed)} incidents missed"
-    )
+    if found.few:
+        log(found.few)
+    log(f"{len(found.rules)} of {len(found.candidates)} candidates are proposed")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,23 @@
 """Stage ``watch_rules``: whether a rule that is in production hid an incident of late.
 
-The released rule set is replayed on the last window of the history, without the rules and with
+The released rule set is replayed on the last third of the history, without the rules and with
 them. Evidence ``evidence/watch_rules.json``: figures ``watch_rules.rules`` (watched) and
 ``watch_rules.harmful``; `details` is `pipelines.aiops.alerting.evidence.WatchDetails`.
 """
 
 from pathlib import Path
-from typing import Any
 
 from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import config_with_pagers
+from pipelines.aiops.alerting.evaluation import Backtest, known_tickets
 from pipelines.aiops.alerting.evidence import HarmfulRuleDetails, WatchDetails
 from pipelines.aiops.alerting.publishing.harmful_rules import (
     HarmfulRule,
     find_harmful_rules,
     released_rules,
 )
-from pipelines.aiops.alerting.replay import replay
 from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.alerting.windows import rows_of, split_window, whole_window
+from pipelines.aiops.alerting.windows import thirds, whole_window
 from pipelines.aiops.lake.read import read_history
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import HISTORY, RULES_RELEASED
@@ -31,40 +30,17 @@ from pipelines.release.released import Released, read_released
 STAGE = "watch_rules"
 
 
-def opening_times(folder: Path) -> dict[str, int]:
-    """Ticket id → when a person opened it (microseconds), of a frozen history's incidents."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    path = folder / "tickets.parquet"
-    if not path.is_file():
-        return {}
-    table: Any = pq.read_table(path, columns=["ticket_id", "opened_at", "kind"])
-    table = table.filter(pc.equal(table["kind"], "incident"))
-    opened = table["opened_at"].cast("int64").to_pylist()
-    return dict(zip(table["ticket_id"].to_pylist(), opened, strict=True))
-
-
 def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[HarmfulRule]:
-    """Find the harmful rules in the test window of the frozen history."""
+    """Find the harmful rules in the last third of the frozen history."""
     if not rules:
         return []
     frame = read_history(HISTORY, params.runtime.memory_mb)
-    windows = split_window(
-        whole_window(frame), params.mine_rules.train, params.mine_rules.validation
+    own = params.export_rules
+    config = config_with_pagers(
+        own.alertmanager_yml, own.paging_receivers, process_of(*own.reader)
     )
-    return find_harmful_rules(
-        rows_of(frame, windows.test),
-        config_with_pagers(
-            params.export_rules.alertmanager_yml,
-            params.export_rules.paging_receivers,
-            process_of(*params.export_rules.reader),
-        ),
-        rules,
-        replay,
-        opened=opening_times(HISTORY),
-        until=windows.test.end,
-    )
+    window = thirds(whole_window(frame))[-1]
+    return find_harmful_rules(Backtest(frame, window, config, known_tickets(HISTORY)), rules)
 
 
 def as_evidence(
@@ -75,7 +51,7 @@ def as_evidence(
 ) -> Evidence:
     """Put what was watched and found into evidence."""
     method = (
-        "replay of the last window with the released rules"
+        "replay of the last third of the history with the released rules"
         if released
         else "nothing to watch: no rule set is released yet"
     )
@@ -93,7 +69,7 @@ def as_evidence(
             ),
             Figure(
                 id=f"{STAGE}.harmful",
-                label="Rules in production that hid an incident of late",
+                label="Rules in production that hid an incident of late, or delayed it beyond use",
                 value=len(harmful),
                 method=method,
                 n=max(len(rules), 1),

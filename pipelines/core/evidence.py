@@ -195,12 +195,6 @@ def read_evidence(path: Path) -> Evidence:
 
 
 RENAMED_FIGURES: Final[Mapping[str, str]] = {
-    "mine_rules.duplicate": "mine_rules.grouping",
-    "mine_rules.transient": "mine_rules.wait",
-    "mine_rules.flapping": "mine_rules.keep_firing",
-    "mine_rules.implied": "mine_rules.inhibition",
-    "mine_rules.recurring": "mine_rules.mute_time",
-    "mine_rules.quiet": "mine_rules.demotion",
     "select_rules.lost": "select_rules.missed",
     "replay_rules.lost": "replay_rules.missed",
     "replay_rules.lost_share": "replay_rules.missed_share",

@@ -36,8 +36,19 @@ def pages(tmp_path_factory):
             else:
                 texts = dict.fromkeys(("rule", "sentence", "command"), TRAP)
                 harmful = [{**texts, "missed": [TRAP], "late": [WORST], "sole_cause": True}]
-                missed = cases.incident(TRAP, None, missed=True)
-                params = cases.leave(TRAP + WORST, incidents=[missed], harmful=harmful, why=TRAP)
+                texts = {**dict.fromkeys(("title", "service", "severity"), TRAP), "names": [TRAP]}
+                incidents = [
+                    cases.incident(TRAP, None, missed=True, **texts),
+                    cases.incident(WORST, 900.0, **texts),
+                ]
+                guilty = {"guilty": [TRAP, WORST], "exclude": [{"alertname": TRAP}]}
+                params = cases.leave(
+                    TRAP + WORST,
+                    incidents=incidents,
+                    harmful=harmful,
+                    why=TRAP,
+                    more={"replay_rules": {"smaller_set": {**cases.SMALLER, **guilty}}},
+                )
             report_rules.main(params)
         made[kind] = folder / report_rules.HTML
     return made
@@ -89,7 +100,7 @@ HEIGHTS = """return [...document.querySelectorAll('details table')].map(t =>
 
 
 def test_what_a_screen_folds_away_is_printed(pages, driver):
-    """Examples, matchers and dropped candidates are on paper without a click."""
+    """Examples, matchers and what was left out are on paper without a click."""
     from selenium.webdriver.support.ui import WebDriverWait
 
     resize(driver, 1280)

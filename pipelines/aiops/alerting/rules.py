@@ -7,13 +7,14 @@ does. Durations are whole seconds.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from pipelines.aiops.params.renamed import REMOVED_FAMILIES
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, write_json
 
@@ -74,27 +75,6 @@ class Example(Part):
     sentence: str
 
 
-class Guard(Part):
-    """When a hidden alert pages after all: there are more of them, or one lasts longer, than ever.
-
-    Attributes
-    ----------
-    by
-        Labels that the count is kept apart by; empty = one count for all that the rule matches.
-    window_seconds, max_count
-        More than so many starts within a sliding window page; the history's most, with an
-        allowance.
-    max_seconds
-        An alert that fires for longer than this pages after all; the history's longest that
-        nobody acted on, with an allowance. None: no such limit.
-    """
-
-    by: tuple[str, ...] = ()
-    window_seconds: int
-    max_count: int
-    max_seconds: int | None = None
-
-
 class RuleBase(Part):
     """What every rule has.
 
@@ -120,81 +100,38 @@ class RuleBase(Part):
     examples: tuple[Example, ...] = ()
 
 
-class GroupingRule(RuleBase):
-    """Alerts that come together are notified together: a child route with its own grouping."""
-
-    family: Literal["grouping"] = "grouping"
-    group_by: tuple[str, ...]
-    group_wait_seconds: int
-    group_interval_seconds: int
-    repeat_interval_seconds: int
-
-
-class WaitRule(RuleBase):
-    """It ends by itself soon: the alert has to be active so long before it fires (``for``)."""
-
-    family: Literal["wait"] = "wait"
-    for_seconds: int
-
-
-class KeepFiringRule(RuleBase):
-    """It comes and goes: one alert until it stays away so long (``keep_firing_for``)."""
-
-    family: Literal["keep_firing"] = "keep_firing"
-    keep_firing_for_seconds: int
-
-
-class InhibitionRule(RuleBase):
-    """Another alert that fires implies it: ``inhibit_rules``; `matchers` are the target's."""
-
-    family: Literal["inhibition"] = "inhibition"
-    source: tuple[Matcher, ...]
-    equal: tuple[str, ...]
-
-
-class MuteTimeRule(RuleBase):
-    """It comes at the same hours for a known reason: a mute time interval.
-
-    Attributes
-    ----------
-    weekdays
-        0 = Monday … 6 = Sunday; all seven = every day.
-    start_minute, end_minute
-        Minutes of the day in `timezone`, end exclusive, start < end <= 1440.
-    """
-
-    family: Literal["mute_time"] = "mute_time"
-    weekdays: tuple[int, ...]
-    start_minute: int
-    end_minute: int
-    timezone: str = "UTC"
-    guard: Guard | None = None
-
-
-class DemotionRule(RuleBase):
-    """Nobody ever acts on it: it goes to a receiver that wakes nobody, unless the guard trips."""
-
-    family: Literal["demotion"] = "demotion"
-    guard: Guard | None = None
-
-
 class HoldRule(RuleBase):
-    """A noisy alert tells chat at once, and the pager only for a reason.
+    """A noisy alert is in chat at once, and pages only for a reason: the lone, short one doesn't.
 
-    Reasons: it lasts `wait_seconds`; so many alert names began on its service within
-    `fresh_seconds` (`names`), or so many of its instances did (`instances`); it is back within
-    `again_seconds`. Then the service has one page in `window_seconds`, counted from that page; a
-    second one within it takes two alerts, or one of so many instances, that the first didn't name.
+    It is due for a page once it has fired for `wait_seconds`; as soon as `names` alert names, or
+    `instances` series of its own name, have begun to fire on its service within `fresh_seconds`;
+    or at once where it is back within `again_seconds`. Then the service has one page in
+    `window_seconds`, counted from that page; another one within it takes two alerts that came in
+    company, or one on so many instances, of which the page before it didn't tell.
 
     Attributes
     ----------
-    service_label
-        Label that names the service; the rule's matchers list the services that it is known of.
-    receiver, active, mute
-        The pager that such alerts go to today, and the time intervals of its route.
-    chat
-        Receiver that is told at once; a receiver of Signalbox's own that tells nobody where the
-        alert ends at chat today anyway.
+    service_label : str
+        Label that names the service; the rule's matchers list the services that are known to page.
+    receiver : str
+        The pager that such alerts go to today.
+    active, mute : tuple of str
+        Names of the active and mute time intervals of the route to that pager.
+    chat : str
+        Receiver that is told of every alert at once; a receiver of Signalbox's own that tells
+        nobody where the alerts end at a chat today anyway.
+    wait_seconds : int, seconds
+        An alert that fires for so long pages.
+    again_seconds : int, seconds
+        An alert that begins twice within so long pages at its second beginning.
+    fresh_seconds : int, seconds
+        Series that began to fire within so long count as company.
+    names : int
+        So many alert names among them on one service page.
+    instances : int
+        So many series of one alert name among them on one service page.
+    window_seconds : int, seconds
+        A service pages once in so long.
     """
 
     family: Literal["hold"] = "hold"
@@ -219,27 +156,13 @@ class KnownFixRule(RuleBase):
     median_minutes: float
 
 
-Rule = Annotated[
-    GroupingRule
-    | WaitRule
-    | KeepFiringRule
-    | InhibitionRule
-    | MuteTimeRule
-    | DemotionRule
-    | HoldRule
-    | KnownFixRule,
-    Field(discriminator="family"),
-]
+Rule = Annotated[HoldRule | KnownFixRule, Field(discriminator="family")]
 
-FAMILIES = (
-    "grouping", "wait", "keep_firing", "inhibition", "mute_time", "demotion", "hold",
-    "known_fix",
-)  # fmt: skip
+FAMILIES = ("hold", "known_fix")
 """Every family, in the order in which reports show them."""
 
 RULES: TypeAdapter[tuple[Rule, ...]] = TypeAdapter(tuple[Rule, ...])
 """Reads and writes lists of rules."""
-
 
 R = TypeVar("R", bound=RuleBase)
 
@@ -320,82 +243,35 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
     content = read_json(path)
     try:
         return parse_rules(content)
-    except (ValidationError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         text = " ".join(str(error).split())
         raise SignalboxError(f"{path}: not a list of alert rules: {text[:300]}") from error
 
 
 def parse_rules(content: Any) -> tuple[Rule, ...]:
-    """Read the rules of a file's content, also of one that was released under old names.
+    """Read the rules of a file's content.
+
+    Rules in production are read from the commit of their release, so a file may be of an earlier
+    version.
 
     Raises
     ------
-    TypeError, pydantic.ValidationError
+    ValueError
+        If it holds a rule of a family that was removed, or a rule that isn't one
+        (`pydantic.ValidationError`).
+    TypeError
         If it isn't a file of rules.
     """
     if not isinstance(content, dict) or not isinstance(content.get("rules"), list):
         raise TypeError("the key 'rules' with a list is missing")
-    return RULES.validate_python(tuple(map(with_new_names, content["rules"])))
-
-
-OLD_FAMILIES: Final[Mapping[str, str]] = {
-    "duplicate": "grouping",
-    "transient": "wait",
-    "flapping": "keep_firing",
-    "implied": "inhibition",
-    "recurring": "mute_time",
-    "quiet": "demotion",
-}
-"""Old family → its name today.
-
-Rules in production are read from the commit of their release, so a rule set that was released under
-old names has to be understood for as long as it is in use. It keeps its rules' ids: the ledger, the
-files of Alertmanager and Prometheus, and who withdrew a rule name them.
-"""
-
-OLD_FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
-    "grouping": {
-        "group_wait": "group_wait_seconds",
-        "group_interval": "group_interval_seconds",
-        "repeat_interval": "repeat_interval_seconds",
-    },
-    "wait": {"wait": "for_seconds"},
-    "keep_firing": {"keep_firing": "keep_firing_for_seconds"},
-}
-"""Family of today → old field → its name today."""
-
-_OLD_EXAMPLE_FIELDS: Final[Mapping[str, str]] = {"says": "sentence"}
-
-
-def with_new_names(rule: Any) -> Any:
-    """Translate a rule as a file holds it; what has new names already, or is no rule, stays.
-
-    Parameters
-    ----------
-    rule : object
-        JSON values of one rule.
-
-    Returns
-    -------
-    object
-        The same with today's names; its id as it was.
-    """
-    if not isinstance(rule, dict) or not isinstance(rule.get("family"), str):
-        return rule
-    old = rule["family"] in OLD_FAMILIES
-    family = OLD_FAMILIES.get(rule["family"], rule["family"])
-    renamed = _renamed({**rule, "family": family}, OLD_FIELDS.get(family, {}) if old else {})
-    examples = renamed.get("examples")
-    if isinstance(examples, list):
-        renamed["examples"] = [
-            _renamed(example, _OLD_EXAMPLE_FIELDS) if isinstance(example, dict) else example
-            for example in examples
-        ]
-    return renamed
-
-
-def _renamed(values: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {names.get(key, key): value for key, value in values.items()}
+    rules = [rule for rule in content["rules"] if isinstance(rule, dict)]
+    removed = {str(rule.get("family")) for rule in rules} & REMOVED_FAMILIES
+    if removed:
+        raise ValueError(
+            f"family {', '.join(sorted(removed))} was removed in this version of Signalbox: "
+            "publish again after a new release, or withdraw with the version that released it"
+        )
+    return RULES.validate_python(tuple(content["rules"]))
 
 
 _SPECIAL = frozenset(r"\.+*?()|[]{}^$")

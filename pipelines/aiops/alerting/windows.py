@@ -1,4 +1,4 @@
-"""The three windows of a frozen history: training, validation and test window, by time.
+"""Windows of a frozen history: all of it, and its thirds, by time.
 
 Times are microseconds since 1970 (UTC), ends exclusive.
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.lake.frame import NEVER, AlertFrame
 from pipelines.core.errors import SignalboxError
-from pipelines.core.time import DAY_US, EPOCH
+from pipelines.core.time import DAY_US, EPOCH, HOUR_US
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,6 @@ class HistoryWindow:
         return (times >= self.start) & (times < self.end)
 
 
-@dataclass(frozen=True)
-class Windows:
-    """A history's parts, one after the other."""
-
-    train: HistoryWindow
-    validation: HistoryWindow
-    test: HistoryWindow
-
-
 def whole_window(frame: AlertFrame) -> HistoryWindow:
     """Give the whole UTC days from the first start to the last one.
 
@@ -63,13 +54,10 @@ def whole_window(frame: AlertFrame) -> HistoryWindow:
     return HistoryWindow(first // DAY_US * DAY_US, (last // DAY_US + 1) * DAY_US)
 
 
-def split_window(whole: HistoryWindow, train: float, validation: float) -> Windows:
-    """Split by time; parts of whole days wherever the window has days enough.
+def thirds(whole: HistoryWindow) -> tuple[HistoryWindow, ...]:
+    """Split into three by time; parts of whole days wherever the window has days enough.
 
-    Parameters
-    ----------
-    train, validation
-        Shares of the window's length; the rest is the test window.
+    What is mined on two of them is judged on the third, three times (cross-fitting).
 
     Raises
     ------
@@ -77,28 +65,15 @@ def split_window(whole: HistoryWindow, train: float, validation: float) -> Windo
         If the window is too short for three parts.
     """
     length = whole.end - whole.start
-    one, two = _cuts(length, train, validation)
-    first, second = whole.start + one, whole.start + two
-    if not whole.start < first < second < whole.end:
+    unit = DAY_US if length >= 3 * DAY_US else 1
+    cuts = [whole.start + round(length * part / 3 / unit) * unit for part in range(3)]
+    ends = [*cuts[1:], whole.end]
+    if any(start >= end for start, end in zip(cuts, ends, strict=True)):
         raise SignalboxError(
-            f"a history of {whole.days:.1f} days cannot be split into three parts "
-            f"(train {train:g}, validation {validation:g}): freeze a longer window"
+            f"a history of {whole.days:.1f} days cannot be split into three parts: freeze a "
+            "longer window"
         )
-    return Windows(
-        HistoryWindow(whole.start, first),
-        HistoryWindow(first, second),
-        HistoryWindow(second, whole.end),
-    )
-
-
-def _cuts(length: int, train: float, validation: float) -> tuple[int, int]:
-    """Where the second and the third part begin; with days enough, each has one at least."""
-    if length < 4 * DAY_US:
-        return round(length * train), round(length * (train + validation))
-    days = length // DAY_US
-    first = min(max(round(length * train / DAY_US), 1), days - 2)
-    second = min(max(round(length * (train + validation) / DAY_US), first + 1), days - 1)
-    return first * DAY_US, second * DAY_US
+    return tuple(HistoryWindow(start, end) for start, end in zip(cuts, ends, strict=True))
 
 
 def started_in(frame: AlertFrame, window: HistoryWindow) -> AlertFrame:
@@ -129,6 +104,10 @@ def iso(us: int) -> str:
 WARM_UP_US = DAY_US
 """A day before the window is replayed as well, so that groups and repeats are under way; pages of
 that day don't count."""
+
+
+FOLLOW_UP_US = 4 * HOUR_US
+"""So long after a window its incidents may still be told; pages of that time don't count."""
 
 
 def rows_of(frame: AlertFrame, window: HistoryWindow, warm_up: int = WARM_UP_US) -> AlertFrame:

@@ -172,6 +172,10 @@ SERVICE_LABELS = ("service", "service_name", "service.name", "app", "application
 """Labels that may name a service, best first."""
 
 
+SUSPICIOUS_HOURS = 6
+"""An alert that begins longer before its ticket is hardly what the ticket is about."""
+
+
 def service_of(labels: Mapping[str, str]) -> str:
     """Return the service that labels name.
 

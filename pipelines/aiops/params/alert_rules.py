@@ -1,10 +1,11 @@
 """Sections of ``aiops`` in ``params.yaml`` for alert rules: one a stage, and known fixes."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from pipelines.aiops.params import artifacts
+from pipelines.aiops.params.renamed import refuse_removed
 from pipelines.core.evidence import refuse_old
 from pipelines.core.params import Check, GateParams, ReportParams
 from pipelines.core.settings import Name, OpenShare, PositiveInt, Section, Share, Slug, Unset
@@ -31,193 +32,109 @@ class AlertHistoryParams(Section):
     """More malformed records than this share end the run: a source has changed its form."""
 
 
-class DemotionMining(Section):
-    """Demotion: nobody ever acts on it."""
-
-    max_acted_share: OpenShare = 0.2
-    """Upper bound on the share of separate stretches in which somebody acts on it."""
-    max_silence_hours: Annotated[int, Field(ge=0)] = 0
-    """What was ever silent for longer isn't routine; 0: `min_days` and `min_episodes` are enough.
-    For short histories, in which separate days are few."""
-    guard_window_seconds: PositiveInt = 3600
-    """Sliding window in which the guard counts."""
-    guard_alpha: OpenShare = 0.05
-    """Chance that any guard trips in as much time as the history had, if nothing changes."""
-    lasting_quantile: OpenShare = 0.995
-    """Nearly all that nobody acted on were over after this quantile of their lengths …"""
-    lasting_factor: Annotated[float, Field(ge=0)] = 1.5
-    """… and one that lasts so many times longer pages; 0: it never pages for its length."""
-    rare_window_seconds: Annotated[int, Field(ge=0)] = 0
-    """What came too seldom to be routine pages once in so long a time; 0: no rule for it."""
+Family = Literal["hold", "known_fix"]
 
 
-Family = Literal[
-    "grouping", "wait", "keep_firing", "inhibition", "mute_time", "demotion", "known_fix"
-]  # fmt: skip
+class HoldMining(Section):
+    """Lone short alerts of noisy names are in chat at once, and page only for a reason.
 
+    The times are those of every rule of a set: `pipelines.aiops.alerting.rules.HoldRule` says what
+    they do.
+    """
 
-Times = Annotated[list[PositiveInt], Field(min_length=1)]
-
-
-class GroupingMining(Section):
-    """Alerts that come together are notified together."""
-
-    group_wait_seconds: Times = [30, 60]
-    """How long a first page waits for its companions: one candidate each (``group_wait``)."""
-    group_interval_seconds: Times = [300, 900, 1800]
-    """How long what joins a group already notified waits: one candidate each
-    (``group_interval``). What ends and comes back within it isn't notified again: the shorter,
-    the fewer incidents a grouping swallows. Where neither wait is longer than 60, new names join
-    as well."""
-    repeat_interval_seconds: Times = [14_400, 86_400]
-    """When a group is notified again although nothing joined: one candidate each
-    (``repeat_interval``)."""
-    min_share: OpenShare = 0.1
-    """Lower bound on the share of stretches of time in which most alerts co-occur. Grouping
-    hides nothing, so this only keeps out what doesn't save."""
-    max_labels: PositiveInt = 8
-    """Labels that groupings are made of, the most common ones first."""
-
-
-class WaitMining(Section):
-    """A wait (``for``): it ends by itself soon."""
-
-    for_seconds: list[PositiveInt] = [15, 30, 45, 60, 90, 120, 180, 240, 300, 450, 600]
-    """Values of ``for`` to try."""
-    max_delay_seconds: PositiveInt = 300
-    """No alert of a pattern that people ever acted on waits longer."""
-    min_share: OpenShare = 0.5
-    """Lower bound on the share of episodes that end within the wait, without anybody acting."""
-
-
-class KeepFiringMining(Section):
-    """Flapping alerts that are kept firing (``keep_firing_for``)."""
-
-    keep_firing_for_seconds: list[PositiveInt] = [60, 120, 300, 600, 900, 1800, 3600]
-    """Values of ``keep_firing_for`` to try."""
-    min_share: OpenShare = 0.3
-    """Lower bound on the share of episodes that come back within the hold."""
-
-
-class InhibitionMining(Section):
-    """Inhibition: another alert that fires already implies it."""
-
-    lead_seconds: PositiveInt = 30
-    """A source may begin so much later than its target: notifications wait that long anyway."""
-    min_share: OpenShare = 0.6
-    """Lower bound on the share of the target's episodes that begin while the source fires."""
-    min_lift: Annotated[float, Field(gt=1)] = 2.0
-    """Times more than the same alerts do when they are laid some days beside each other."""
-    max_labels: PositiveInt = 4
-    """Labels that ``equal`` is made of, the most common ones first."""
-    max_pairs: PositiveInt = 20_000_000
-    """Coincidences looked at for one set of labels; a set with more is too coarse and left out."""
-
-
-class MuteTimeMining(Section):
-    """Mute times: it comes at the same hours."""
-
-    timezones: list[str] = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Sydney"]
-    """Local times in which hours are looked for. What counts is when a clock is changed: hours that
-    move with it are found on any clock changed on the same dates. Of equals the first is taken, so
-    put your own first."""
-    step_minutes: PositiveInt = 30
-    """Windows begin and end at multiples of this."""
-    max_minutes: PositiveInt = 240
-    """Longest window."""
-    min_day_share: OpenShare = 0.7
-    """Share of the days on which it came."""
-
-    @field_validator("timezones")
-    @classmethod
-    def _known(cls, names: list[str]) -> list[str]:
-        from zoneinfo import available_timezones
-
-        unknown = [name for name in names if name not in available_timezones()]
-        if unknown or not names:
-            raise ValueError(f"no such time zone: {', '.join(unknown) or '(empty list)'}")
-        return names
-
-    @field_validator("step_minutes")
-    @classmethod
-    def _divides_a_day(cls, step: int) -> int:
-        if 1440 % step:
-            raise ValueError(f"{step} minutes don't divide a day")
-        return step
+    service_label: Name = "service"
+    """Label that names the service of an alert; alerts without it are never held."""
+    min_pages: PositiveInt = 20
+    """An alert name is noisy that paged so often in the history. Rarer ones are never held."""
+    min_pages_of_service: PositiveInt = 2
+    """Of a noisy name only the services are held of which it paged so often; a new one pages."""
+    wait_seconds: PositiveInt = 300
+    """An alert that is held pages once it has fired for so long."""
+    again_seconds: PositiveInt = 1800
+    """An alert that begins twice within so long pages at its second beginning."""
+    fresh_seconds: PositiveInt = 600
+    """Alerts that began within so long are company."""
+    names: Annotated[int, Field(ge=2)] = 2
+    """So many alert names among them on one service page at once."""
+    instances: Annotated[int, Field(ge=2)] = 3
+    """So many alerts of one name among them on one service page at once."""
+    window_seconds: PositiveInt = 3600
+    """A service pages once in so long, counted from the page, unless more joins in company."""
+    without_chat: bool = True
+    """Whether alerts are held too where today's configuration has no receiver that is told without
+    paging: then nobody is told of them before they page."""
 
 
 class KnownFixMining(Section):
     """The same fix ended it again and again."""
 
     min_share: OpenShare = 0.6
-    """Lower bound on the share of the pattern's tickets that this fix ended."""
+    """Lower bound on the share of the alerts' tickets that this fix ended."""
     min_tickets: PositiveInt = 8
     """Fewest tickets with this fix that a rule rests on."""
-
-
-class MineRulesParams(Section):
-    """Settings of ``mine_rules``; the split of the history holds for later stages too."""
-
-    train: OpenShare = 0.5
-    """Share of the history from which rules are mined."""
-    validation: OpenShare = 0.25
-    """Share on which rules are chosen; the rest is the test window."""
-    families: list[Family] = [
-        "grouping", "wait", "keep_firing", "inhibition", "mute_time", "demotion", "known_fix",
-    ]  # fmt: skip
-    """Families of rules that are looked for."""
-    alpha: OpenShare = 0.05
-    """Chance of any false claim in a family: shared among all candidates that it tried."""
-    expiry_days: PositiveInt = 90
-    """A rule expires so many days after the end of its history."""
     min_days: PositiveInt = 5
-    """Separate days that a rule's evidence must come from."""
-    min_episodes: PositiveInt = 15
-    """Independent episodes that a rule's evidence must come from."""
-    independence_seconds: PositiveInt = 3600
-    """Episodes of a pattern in the same stretch of this length count as one, at their worst."""
-    max_values: PositiveInt = 500
-    """A label with more known values can't be listed in a matcher."""
-    max_patterns: PositiveInt = 5000
-    """Most patterns of alerts that rules may speak of."""
-    max_rules: PositiveInt = 250
-    """Most candidates of a family, those that save most first."""
-    examples: PositiveInt = 3
-    """Examples from history that stand beside a rule."""
-    grouping: GroupingMining = Field(default_factory=GroupingMining)
-    wait: WaitMining = Field(default_factory=WaitMining)
-    keep_firing: KeepFiringMining = Field(default_factory=KeepFiringMining)
-    inhibition: InhibitionMining = Field(default_factory=InhibitionMining)
-    mute_time: MuteTimeMining = Field(default_factory=MuteTimeMining)
-    demotion: DemotionMining = Field(default_factory=DemotionMining)
-    known_fix: KnownFixMining = Field(default_factory=KnownFixMining)
+    """Separate days that these tickets must come from."""
+    alpha: OpenShare = 0.05
+    """Chance of any false claim: shared among all candidates that were tried."""
+
+
+class ExcludedRules(Section):
+    """Alerts, or rules, that are left out; of one entry everything that it names must hold."""
+
+    id: Unset[Name] = None
+    """Id of a rule, as reports and files name it. It changes when a rule does: an alert name holds
+    for longer."""
+    family: Unset[Family] = None
+    """Rules of this family; with `alertname` or `matchers` those alerts in this family."""
+    alertname: Unset[Name] = None
+    """Alerts of this name."""
+    matchers: list[Name] = []
+    """Alertmanager's matchers, such as ``team="payments"``: left out is each service of an alert
+    name of which any alert matches all of them."""
 
     @model_validator(mode="after")
-    def _a_test_window_is_left(self) -> Self:
-        if self.train + self.validation >= 1:
-            raise ValueError("train + validation must be below 1: the rest is the test window")
+    def _names_something(self) -> Self:
+        if self == ExcludedRules.model_construct():
+            raise ValueError("name an id, a family, an alertname or matchers")
+        if self.id and (self.family or self.alertname or self.matchers):
+            raise ValueError("an id names one rule: take the other keys out")
         return self
 
 
-Seconds = Annotated[float, Field(ge=0)]
-ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
+class MineRulesParams(Section):
+    """Settings of ``mine_rules``."""
+
+    families: list[Family] = ["hold", "known_fix"]
+    """Families of rules that are looked for."""
+    expiry_days: PositiveInt = 90
+    """A rule expires so many days after the end of its history."""
+    examples: PositiveInt = 3
+    """Examples from history that stand beside a rule."""
+    exclude: list[ExcludedRules] = []
+    """What no rule may touch."""
+    hold: HoldMining = Field(default_factory=HoldMining)
+    known_fix: KnownFixMining = Field(default_factory=KnownFixMining)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_removed(cls, raw: Any) -> Any:
+        refuse_removed("mine_rules", raw)
+        return raw
 
 
 class SelectRulesParams(Section):
-    """What a set of rules may cost."""
+    """How long rules wait where the history can prove little."""
 
-    max_median_delay_seconds: Seconds = 60.0
-    """An incident is notified late if its first page comes later than today by more than this; the
-    median incident must not be late."""
-    max_late_share: ShareBelowOne = 0.3
-    """Share of incidents that may be notified late. Below one half, so that the median of incidents
-    to come keeps to the bound as well."""
-    max_incident_delay_seconds: Seconds = 900.0
-    """By how much the first page of any single incident may be delayed."""
-    renew: bool = True
-    """Whether rules are mined again on the middle window as well, after the choice on it."""
-    tolerance: ShareBelowOne = 0.002
-    """Share of the saving that may be given up for a smaller set."""
+    incidents_for_full_wait: PositiveInt = 30
+    """With fewer credible incidents in the history …"""
+    short_wait_seconds: PositiveInt = 180
+    """… no alert is held for longer than this."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_removed(cls, raw: Any) -> Any:
+        refuse_removed("select_rules", raw)
+        return raw
 
 
 class ReloadParams(Section):
@@ -239,10 +156,10 @@ class PublishParams(Section):
     alertmanager_yml: Unset[Name] = None
     """The file that Alertmanager reads; ours are merged into what stands there."""
     prometheus_rules: list[str] = []
-    """The user's own rule files in which ``for`` and ``keep_firing_for`` are set."""
+    """The user's own rule files."""
     guards_yml: Unset[Name | dict[Name, Name]] = None
-    """Rule file for the guards; wholly ours. With several Prometheis one for each: path of a
-    ``prometheus.yml`` → path of the file that it loads."""
+    """Rule file that decides which held alerts page; wholly ours. With several Prometheis one for
+    each: path of a ``prometheus.yml`` → path of the file that it loads."""
     pagerduty_json: Unset[Name] = None
     """Event orchestration; wholly ours."""
     backup_folder: str = "backups/rules"
@@ -250,7 +167,7 @@ class PublishParams(Section):
     reload: ReloadParams = Field(default_factory=ReloadParams)
 
     def guard_files(self) -> dict[str, str]:
-        """Return path of a ``prometheus.yml`` ("" = the only one) → path of its guards."""
+        """Return path of a ``prometheus.yml`` ("" = the only one) → path of our rule file."""
         named = self.guards_yml
         return dict(named) if isinstance(named, dict) else {"": named} if named else {}
 
@@ -265,7 +182,7 @@ class ExportRulesParams(Section):
     count as pages, and only they notify people of an incident. [] = those with PagerDuty,
     Opsgenie, VictorOps, Pushover or incident.io, and webhooks (or SNS) of receivers that are called
     on-call, pager, phone, sms or the like; chats, mail and other webhooks page
-    nobody, and groupings and mute times leave what they are sent as it is."""
+    nobody, and what they are sent stays as it is."""
     alertmanager_version: Annotated[str, Field(pattern=r"^0\.(2[5-9]|[3-9][0-9])(\.[0-9]+)?$")] = (
         "0.35"
     )
@@ -279,12 +196,17 @@ class ExportRulesParams(Section):
     prometheus_rules: list[str] = []
     """The user's own Prometheus rule files; [] = those that the files of `prometheus` load."""
     prometheus: list[Name] = []
-    """Each ``prometheus.yml``: its external labels are on no series, so guards and split alerting
-    rules can't name them. [] = not known: then neither is exported."""
+    """Each ``prometheus.yml``: its external labels are on no series, so the rules that hold alerts
+    can't name them. [] = not known: then none of those is exported."""
     watch: Unset[Name] = None
     """Local file or folder whose change makes the stage run again: where those files lie."""
-    guard_step_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
-    """How often guards look at ``ALERTS``; Prometheus's evaluation interval is the right value."""
+    step_seconds: Annotated[int, Field(ge=1, le=300)] = 30
+    """How often each Prometheus evaluates the rules that hold alerts: its evaluation interval, or
+    less. A page comes later by up to two steps."""
+    chat_receiver: Unset[Name] = None
+    """Receiver of your alertmanager.yml that is told of held alerts at once; it pages nobody. Where
+    they go to a chat today anyway, they stay there. null = the top route's receiver, or else the
+    first one, that is told of alerts and doesn't page."""
     pagerduty_label_field: Annotated[str, Field(pattern=r"^[a-z_.]+\{label\}$")] = (
         "event.custom_details.{label}"
     )

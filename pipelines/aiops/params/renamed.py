@@ -1,34 +1,18 @@
-"""Keys of section ``aiops`` that were renamed: the one list of what an old key is called now."""
+"""Keys of section ``aiops`` that were renamed or removed.
+
+`RENAMED` is the one list of what an old key is called now, `REMOVED` of those without successor.
+"""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 _MEMORY = "release.yaml:runtime.memory_mb"
 
 RENAMED: Final[Mapping[str, str]] = {
     "aiops.telemetry.memory_mb": _MEMORY,
     "aiops.alert_history.memory_mb": _MEMORY,
-    "aiops.mine_rules.learn": "aiops.mine_rules.train",
-    "aiops.mine_rules.choose": "aiops.mine_rules.validation",
-    "aiops.mine_rules.recurring": "aiops.mine_rules.mute_time",
-    "aiops.mine_rules.duplicate": "aiops.mine_rules.grouping",
-    "aiops.mine_rules.transient": "aiops.mine_rules.wait",
-    "aiops.mine_rules.flapping": "aiops.mine_rules.keep_firing",
-    "aiops.mine_rules.implied": "aiops.mine_rules.inhibition",
-    "aiops.mine_rules.quiet": "aiops.mine_rules.demotion",
-    "aiops.mine_rules.grouping.join_seconds": "aiops.mine_rules.grouping.group_interval_seconds",
-    "aiops.mine_rules.grouping.repeat_seconds": "aiops.mine_rules.grouping.repeat_interval_seconds",
-    "aiops.mine_rules.wait.waits_seconds": "aiops.mine_rules.wait.for_seconds",
-    "aiops.mine_rules.keep_firing.holds_seconds": (
-        "aiops.mine_rules.keep_firing.keep_firing_for_seconds"
-    ),
-    "aiops.mine_rules.families=duplicate": "aiops.mine_rules.families=grouping",
-    "aiops.mine_rules.families=transient": "aiops.mine_rules.families=wait",
-    "aiops.mine_rules.families=flapping": "aiops.mine_rules.families=keep_firing",
-    "aiops.mine_rules.families=implied": "aiops.mine_rules.families=inhibition",
-    "aiops.mine_rules.families=recurring": "aiops.mine_rules.families=mute_time",
-    "aiops.mine_rules.families=quiet": "aiops.mine_rules.families=demotion",
     "aiops.mine_rules.memory_mb": _MEMORY,
+    "aiops.export_rules.guard_step_seconds": "aiops.export_rules.step_seconds",
     "aiops.response": "aiops.remediation",
     "aiops.analysis.parts": "release.yaml:runtime.partitions",
     "aiops.analysis.memory_mb": _MEMORY,
@@ -46,3 +30,53 @@ RENAMED: Final[Mapping[str, str]] = {
     "aiops.group_incidents.usual_share": "aiops.group_incidents.background_share",
 }
 """Old dotted key (or ``key=value``) → new one; see `pipelines.core.settings.Section.renamed`."""
+
+REMOVED_FAMILIES = frozenset(
+    ("grouping", "wait", "keep_firing", "inhibition", "mute_time", "demotion", "duplicate",
+     "transient", "flapping", "implied", "recurring", "quiet")
+)  # fmt: skip
+"""Families of rules that earlier versions mined and released, under either of their names."""
+
+REMOVED: Final[Mapping[str, frozenset[str]]] = {
+    "mine_rules": REMOVED_FAMILIES
+    | {"train", "validation", "learn", "choose", "alpha", "min_days", "min_episodes",
+       "independence_seconds", "max_values", "max_patterns", "max_rules"},
+    "mine_rules.families": REMOVED_FAMILIES,
+    "select_rules": frozenset(
+        ("max_median_delay_seconds", "max_late_share", "max_incident_delay_seconds", "renew",
+         "tolerance")
+    ),
+}  # fmt: skip
+"""Section of ``aiops`` → its keys (of a list its values) that were removed.
+
+Rules of the families that they belong to aren't mined any more; lone short alerts of noisy names
+are held instead (``aiops.mine_rules.hold``).
+"""
+
+
+def refuse_removed(section: str, raw: Any) -> None:
+    """Refuse keys that were removed.
+
+    Parameters
+    ----------
+    section : str
+        Name of the section below ``aiops``.
+    raw : object
+        What the file has there.
+
+    Raises
+    ------
+    ValueError
+        Naming them.
+    """
+    given = raw if isinstance(raw, Mapping) else {}
+    found = sorted(REMOVED[section] & set(given))
+    listed = given.get("families")
+    if f"{section}.families" in REMOVED and isinstance(listed, list):
+        texts = {name for name in listed if isinstance(name, str)}
+        found += [f"families: {name}" for name in sorted(REMOVED[f"{section}.families"] & texts)]
+    if found:
+        raise ValueError(
+            f"{', '.join(found)}: removed in this version, take it out (docs/alert-rules.md says "
+            "what is mined instead: aiops.mine_rules.hold)"
+        )

@@ -5,9 +5,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.aiops import mine_rules
+from pipelines.aiops.alerting.evidence import MiningDetails
 from pipelines.aiops.alerting.rules import read_rules
 from pipelines.aiops.lake.contract import TABLES
 from pipelines.aiops.params import AiopsParams
+from pipelines.aiops.params.alert_rules import MineRulesParams
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY
 from pipelines.aiops.params.telemetry import SimulateParams
 from pipelines.core.errors import SignalboxError
@@ -28,28 +30,76 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_candidates_come_from_the_first_part_of_the_history_alone(project):
-    mine_rules.main(AiopsParams())
+CONFIG = """
+route:
+  receiver: pager
+  group_by: ['...']
+receivers:
+  - name: pager
+    pagerduty_configs: [{}]
+  - name: slack
+    slack_configs: [{}]
+"""
+
+
+@pytest.fixture
+def params(project):
+    path = project / "alertmanager.yml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return AiopsParams(export_rules={"alertmanager_yml": str(path)})
+
+
+def test_candidates_come_from_the_whole_history(project, params):
+    mine_rules.main(params)
     document = read_json(CANDIDATES)
-    assert document["window"] == {"start": "2026-03-02T00:00:00Z", "end": "2026-03-10T00:00:00Z"}
+    assert document["window"] == {"start": "2026-03-02T00:00:00Z", "end": "2026-03-18T00:00:00Z"}
     rules = read_rules(CANDIDATES)
-    assert rules
-    assert all(rule.support.first.isoformat() >= "2026-03-02" for rule in rules)
-    assert all(rule.support.last.isoformat() < "2026-03-10" for rule in rules)
+    assert max(rule.support.last.isoformat() for rule in rules) > "2026-03-17"
 
 
-def test_evidence_says_how_many_candidates_were_tried(project):
-    mine_rules.main(AiopsParams())
+def test_evidence_says_which_names_are_noisy_and_what_is_not_held(project, params):
+    mine_rules.main(params)
     evidence = read_evidence(project / "evidence/mine_rules.json")
     tried = read_json(CANDIDATES)["tried"]
-    found = evidence.figure("mine_rules.wait")
-    assert found.n == tried["wait"] > found.value > 0
+    assert evidence.figure("mine_rules.hold").n == tried["hold"]
+    details = MiningDetails.model_validate(evidence.details)
+    assert 0 < len(details.noisy) == evidence.figure("mine_rules.noisy_names").value
+    assert all(name.pages >= 20 for name in details.noisy)
+    held = sum(name.held_pages for name in details.noisy)
+    assert 0 < held == details.pages - sum(details.not_held.values())
+    share = evidence.figure("mine_rules.held_share").value
+    assert share == pytest.approx(held / details.pages)
+    rules = [rule for rule in read_rules(CANDIDATES) if rule.family == "hold"]
+    assert {rule.chat for rule in rules} == {"slack"}
+    assert {r.matchers[0].value for r in rules} <= {name.alertname for name in details.noisy}
 
 
-def test_a_second_run_writes_the_same_bytes(project):
+def test_what_is_excluded_is_in_the_evidence(project, params):
+    mine_rules.main(params)
+    loudest = read_rules(CANDIDATES)[0].matchers[0].value
+    settings = {"exclude": [{"alertname": loudest}, {"family": "known_fix"}]}
+    mine_rules.main(params.model_copy(update={"mine_rules": MineRulesParams(**settings)}))
+    rules = read_rules(CANDIDATES)
+    assert {rule.family for rule in rules} == {"hold"}
+    assert loudest not in {rule.matchers[0].value for rule in rules}
+    details = read_evidence(project / "evidence/mine_rules.json").details
+    first, second = details["left_out"]
+    assert (first["entry"], first["pairs"] > 0) == ({"alertname": loudest}, True)
+    assert second == {"entry": {"family": "known_fix"}, "pairs": 0}
+    assert details["not_held"]["excluded by params"] > 0
+
+
+def test_without_a_chat_nothing_is_held(project):
     mine_rules.main(AiopsParams())
+    assert not [rule for rule in read_rules(CANDIDATES) if rule.family == "hold"]
+    details = read_evidence(project / "evidence/mine_rules.json").details
+    assert details["pages"] == sum(details["not_held"].values()) > 0
+
+
+def test_a_second_run_writes_the_same_bytes(project, params):
+    mine_rules.main(params)
     first = CANDIDATES.read_bytes(), (project / "evidence/mine_rules.json").read_bytes()
-    mine_rules.main(AiopsParams())
+    mine_rules.main(params)
     assert (CANDIDATES.read_bytes(), (project / "evidence/mine_rules.json").read_bytes()) == first
 
 

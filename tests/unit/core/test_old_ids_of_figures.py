@@ -8,7 +8,6 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from pipelines.aiops.alerting.rules import OLD_FAMILIES as FAMILIES
 from pipelines.aiops.params import load_aiops_params
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import RENAMED_FIGURES as RENAMED
@@ -43,12 +42,9 @@ def test_a_formula_that_names_an_old_figure_is_told_its_new_id(old: str, new: st
     assert Kpi(**KPI, formula=f"1 - {new}").formula == f"1 - {new}"
 
 
-def test_no_new_id_is_an_old_one_and_families_have_the_names_of_rules() -> None:
+def test_no_new_id_is_an_old_one() -> None:
     assert not set(RENAMED) & set(RENAMED.values())
     assert len(set(RENAMED.values())) == len(RENAMED)
-    assert {old: new for old, new in RENAMED.items() if old.startswith("mine_rules.")} == {
-        f"mine_rules.{old}": f"mine_rules.{new}" for old, new in FAMILIES.items()
-    }
     for new in RENAMED.values():
         refuse_old(new)
 

@@ -1,13 +1,9 @@
 """A rule set applied to a configuration, as a model: `export` writes the same as YAML.
 
-- ``quiet``: a route first among the top route's children, to `QUIET_RECEIVER`, grouped as the top
-  route groups.
-- ``duplicate``, ``recurring``: a child route at each position of the tree where the alerts end
-  today (`placements`), so that their receiver stays; it has the position's own mute and active
-  intervals too, because Alertmanager doesn't inherit those.
-- ``implied``: an inhibit rule.
-- ``quiet``, ``recurring``, ``implied`` never take the alerts of guards (`sparing_guards`).
-- ``transient``, ``flapping``: Prometheus's side (`replay`); ``known_fix`` changes nothing.
+- ``hold``: below every route at which alerts that a rule holds end at its pager today (`leaves_of`)
+  a child route to the rule's chat; and one for each pager first among the top route's children, to
+  which Prometheus sends the pages that stand for held alerts.
+- ``known_fix`` changes nothing.
 """
 
 from collections.abc import Sequence
@@ -19,30 +15,17 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config.matching import listed, matches, routes_of, value_matches
 from pipelines.aiops.alerting.config.model import (
-    GUARD_NAME,
+    GROUP_BY_ALL,
     HOUR,
+    MINUTE,
+    PAGE_NAME,
     QUIET_RECEIVER,
-    SECOND,
-    STILL_NAME,
     Config,
-    InhibitRule,
-    Range,
     Receiver,
     Route,
-    TimeInterval,
-    TimeRange,
+    page_label,
 )
-from pipelines.aiops.alerting.rules import (
-    DemotionRule,
-    GroupingRule,
-    InhibitionRule,
-    KeepFiringRule,
-    Matcher,
-    MuteTimeRule,
-    Rule,
-    WaitRule,
-    quoted,
-)
+from pipelines.aiops.alerting.rules import HoldRule, Matcher, Rule
 from pipelines.aiops.lake.frame import AlertFrame, Labels
 from pipelines.core.arrays import merged
 
@@ -67,37 +50,6 @@ def values_of(matcher: Matcher) -> tuple[str, ...] | None:
     if matcher.op != "=~":
         return None
     return listed(matcher.value)
-
-
-def sparing_guards(
-    matchers: Sequence[Matcher], heartbeats: Sequence[str] = ()
-) -> tuple[Matcher, ...]:
-    """Return matchers that no guard's alert matches: what reports hidden alerts isn't hidden.
-
-    A guard's alert has labels of the alerts that it reports, so that matchers which don't name
-    alerts would take it as well.
-
-    Parameters
-    ----------
-    matchers : sequence of Matcher
-        Matchers of a rule that hides alerts.
-    heartbeats : sequence of str
-        Names of heartbeats (`heartbeats_of`), which are spared too; none by default.
-
-    Returns
-    -------
-    tuple of Matcher
-        The same, with a matcher that excludes the guards' names if they could match.
-    """
-    names = [each for each in matchers if each.label == "alertname"]
-    ours = [
-        name
-        for name in (GUARD_NAME, STILL_NAME, *heartbeats)
-        if all(value_matches(each, name) for each in names)
-    ]
-    if not ours:
-        return tuple(matchers)
-    return (*matchers, Matcher(label="alertname", op="!~", value="|".join(map(quoted, ours))))
 
 
 _Wanted = tuple[tuple[str, frozenset[str]], ...]
@@ -131,26 +83,27 @@ def _excluded(matchers: Sequence[Matcher], route: Route) -> bool:
     return False
 
 
-def placements(
-    config: Config, matchers: Sequence[Matcher], outside: frozenset[str] = frozenset()
-) -> tuple[tuple[int, ...], ...]:
-    """Find the routes at which alerts that match can end, quiet and spared ones left out.
+def _takes_all(wanted: _Wanted, route: Route) -> bool:
+    """Return whether all alerts that match ours match a route; True only if that is certain."""
+    lists = dict(wanted)
+    return all(
+        theirs.label in lists and all(value_matches(theirs, value) for value in lists[theirs.label])
+        for theirs in route.matchers
+    )
 
-    Routes of the rules `outside` are left out too: a rule never goes below another one of its
-    kind. Of two that match, the one that comes first has the alert; nested, n rules that overlap
-    would make 2ⁿ routes.
 
-    A route with children that ``continue`` and match is never an end for the alerts that those
-    take; as a new child there would be a second end for them, such a route is left out.
+def placements(config: Config, matchers: Sequence[Matcher]) -> tuple[tuple[int, ...], ...]:
+    """Find the routes at which alerts that match can end.
+
+    A route with a child that continues and may match is never an end for the alerts that the child
+    takes; as a new child there would be a second end for them, such a route is left out.
 
     Parameters
     ----------
     config : Config
-        Today's configuration, perhaps with rules in it already.
+        Today's configuration.
     matchers : sequence of Matcher
         Matchers of the new route.
-    outside : frozenset of str
-        Ids of rules; none by default.
 
     Returns
     -------
@@ -161,156 +114,128 @@ def placements(
     lists = ((each.label, values_of(each)) for each in matchers)
     wanted = tuple((label, frozenset(values)) for label, values in lists if values is not None)
 
+    def may_match(route: Route) -> bool:
+        return _compatible(wanted, route) and not _excluded(matchers, route)
+
     def look(route: Route, path: tuple[int, ...]) -> None:
-        if route.receiver == QUIET_RECEIVER or route.origin in outside:
-            return
-        if not _compatible(wanted, route) or _excluded(matchers, route):
+        if not may_match(route):
             return
         for position, child in enumerate(route.routes):
             look(child, (*path, position))
-        if route.receiver in config.spared:
-            return
-        if not any(child.continues for child in route.routes):
+            if not child.continues and _takes_all(wanted, child):
+                return
+        if not any(child.continues and may_match(child) for child in route.routes):
             found.append(path)
 
     look(config.route, ())
     return tuple(found)
 
 
-def _below(route: Route, child: Route, *, regroup: bool) -> Route:
-    """Return the child as it stands below a route; that decides all but grouping and mute times."""
-    own = child if regroup else route
+def leaves_of(config: Config, rule: HoldRule) -> tuple[tuple[int, ...], ...]:
+    """Find the routes at which alerts that a rule holds end at its pager.
+
+    Parameters
+    ----------
+    config : Config
+        Today's configuration.
+    rule : HoldRule
+        Its pager is a receiver and the time intervals of the route to it.
+
+    Returns
+    -------
+    tuple of tuple of int
+        Paths, as `placements` returns them; none if the configuration no longer has that pager.
+    """
+    nodes = dict(config.route.walk())
+    pager = (rule.receiver, rule.active, rule.mute)
+    return tuple(
+        path
+        for path in placements(config, rule.matchers)
+        if (nodes[path].receiver, nodes[path].active, nodes[path].mute) == pager
+    )
+
+
+def _to_chat(route: Route, rule: HoldRule) -> Route:
+    """Return the child below a route; Alertmanager doesn't inherit time intervals."""
     return replace(
-        child,
-        receiver=route.receiver,
-        mute=(*route.mute, *child.mute),
-        active=route.active,
-        group_by=own.group_by,
-        group_wait=own.group_wait,
-        group_interval=own.group_interval,
-        repeat_interval=own.repeat_interval,
+        route,
+        receiver=rule.chat,
+        matchers=rule.matchers,
+        continues=False,
+        mute=(),
+        active=(),
+        routes=(),
+        origin=rule.id,
+    )
+
+
+def _to_pager(rule: HoldRule, repeat_interval: int) -> Route:
+    """Return the route of the pages that stand for alerts which are held to a rule's pager."""
+    name = Matcher(label="alertname", op="=", value=PAGE_NAME)
+    pager = Matcher(label="pager", op="=", value=page_label(rule))
+    return Route(
+        receiver=rule.receiver,
+        matchers=(name, pager),
+        group_by=GROUP_BY_ALL,
+        group_wait=0,
+        group_interval=5 * MINUTE,
+        repeat_interval=repeat_interval,
+        mute=rule.mute,
+        active=rule.active,
+        origin=rule.id,
     )
 
 
 def _grown(
-    route: Route, path: tuple[int, ...], more: dict[tuple[int, ...], list[Route]], *, regroup: bool
+    route: Route, path: tuple[int, ...], more: dict[tuple[int, ...], list[HoldRule]]
 ) -> Route:
     routes = tuple(
-        _grown(child, (*path, position), more, regroup=regroup)
-        for position, child in enumerate(route.routes)
+        _grown(child, (*path, position), more) for position, child in enumerate(route.routes)
     )
-    below = tuple(_below(route, child, regroup=regroup) for child in more.get(path, ()))
+    below = tuple(_to_chat(route, rule) for rule in more.get(path, ()))
     if not below and all(new is old for new, old in zip(routes, route.routes, strict=True)):
         return route
     return replace(route, routes=(*routes, *below))
 
 
-def _insert_children(config: Config, children: Sequence[Route], *, regroup: bool) -> Config:
-    """Put children in; none goes below another one, so that all positions are today's."""
-    outside = frozenset(child.origin for child in children)
-    more: dict[tuple[int, ...], list[Route]] = {}
-    for child in children:
-        for path in placements(config, child.matchers, outside):
-            more.setdefault(path, []).append(child)
-    return replace(config, route=_grown(config.route, (), more, regroup=regroup))
-
-
-def _duplicate(rule: GroupingRule) -> Route:
-    return Route(
-        receiver="",
-        matchers=rule.matchers,
-        group_by=rule.group_by,
-        group_wait=rule.group_wait_seconds * SECOND,
-        group_interval=rule.group_interval_seconds * SECOND,
-        repeat_interval=rule.repeat_interval_seconds * SECOND,
-        origin=rule.id,
-    )
-
-
-def interval_of(rule: MuteTimeRule) -> TimeInterval:
-    """Return the time interval that a mute-time rule mutes.
-
-    Parameters
-    ----------
-    rule : MuteTimeRule
-        Its weekdays count from 0 = Monday.
-
-    Returns
-    -------
-    TimeInterval
-        Its name is the rule's id; its weekdays count from 0 = Sunday, as Alertmanager's do.
-    """
-    # Rules count 0 = Monday, Alertmanager 0 = Sunday.
-    days = tuple(Range(day, day) for day in sorted((day + 1) % 7 for day in rule.weekdays))
-    times = TimeRange(
-        times=(Range(rule.start_minute, rule.end_minute),),
-        weekdays=None if len(days) == 7 else days,
-        location=rule.timezone,
-    )
-    return TimeInterval(rule.id, (times,), origin=rule.id)
-
-
-def _recurring(rule: MuteTimeRule) -> Route:
-    matchers = sparing_guards(rule.matchers)
-    return Route(receiver="", matchers=matchers, mute=(rule.id,), origin=rule.id)
-
-
-def _implied(config: Config, rule: InhibitionRule) -> Config:
-    target = sparing_guards(rule.matchers)
-    inhibit = InhibitRule(rule.source, target, rule.equal, origin=rule.id)
-    return replace(config, inhibit_rules=(*config.inhibit_rules, inhibit))
-
-
-def _quiet(config: Config, rules: Sequence[DemotionRule]) -> Config:
-    top = config.route
-    quiet = tuple(
-        replace(
-            top,
-            receiver=QUIET_RECEIVER,
-            matchers=sparing_guards(rule.matchers),
-            mute=(),
-            active=(),
-            routes=(),
-            origin=rule.id,
-        )
-        for rule in rules
-    )
-    receivers = config.receivers
-    if QUIET_RECEIVER not in {receiver.name for receiver in receivers}:
-        receivers = (*receivers, Receiver(QUIET_RECEIVER, (), pages=False))
-    return replace(config, route=replace(top, routes=(*quiet, *top.routes)), receivers=receivers)
-
-
 def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
     """Return the configuration with the rules in it; of equal rules the first one listed wins.
-
-    Duplicates are placed first, then recurring ones (so that a muted alert keeps the grouping a
-    grouping rule gave it), then quiet ones, which come before all.
 
     Parameters
     ----------
     config : Config
         Today's configuration; it isn't changed.
     rules : sequence of Rule
-        Rules; those that don't concern Alertmanager (transient, flapping, known fixes) change
-        nothing.
+        Rules; known fixes change nothing.
 
     Returns
     -------
     Config
-        New routes, inhibit rules and intervals have the rule's id as their `origin`.
+        A new route has the id of its rule as its `origin`; the route of a pager's pages has that
+        of the first rule with that pager, and the shortest ``repeat_interval`` of the routes to it.
     """
-    duplicate = [_duplicate(rule) for rule in rules if isinstance(rule, GroupingRule)]
-    config = _insert_children(config, duplicate, regroup=True)
-    recurring = [rule for rule in rules if isinstance(rule, MuteTimeRule)]
-    intervals = (*config.time_intervals, *(interval_of(rule) for rule in recurring))
-    config = replace(config, time_intervals=intervals)
-    config = _insert_children(config, [_recurring(rule) for rule in recurring], regroup=False)
+    nodes = dict(config.route.walk())
+    more: dict[tuple[int, ...], list[HoldRule]] = {}
+    first: dict[str, HoldRule] = {}
+    repeat: dict[str, int] = {}
+    chats: set[str] = set()
     for rule in rules:
-        if isinstance(rule, InhibitionRule):
-            config = _implied(config, rule)
-    quiet = [rule for rule in rules if isinstance(rule, DemotionRule)]
-    return _quiet(config, quiet) if quiet else config
+        if not isinstance(rule, HoldRule):
+            continue
+        for path in leaves_of(config, rule):
+            more.setdefault(path, []).append(rule)
+            label, interval = page_label(rule), nodes[path].repeat_interval
+            first.setdefault(label, rule)
+            repeat[label] = min(repeat.get(label, interval), interval)
+            chats.add(rule.chat)
+    if not more:
+        return config
+    pagers = tuple(_to_pager(rule, repeat[label]) for label, rule in first.items())
+    top = _grown(config.route, (), more)
+    receivers = config.receivers
+    if QUIET_RECEIVER in chats - {receiver.name for receiver in receivers}:
+        receivers = (*receivers, Receiver(QUIET_RECEIVER, (), pages=False))
+    return replace(config, route=replace(top, routes=(*pagers, *top.routes)), receivers=receivers)
 
 
 HEARTBEAT_REPEAT = HOUR
@@ -384,8 +309,7 @@ def changes_heartbeat(config: Config, rule: Rule, heartbeats: Sequence[Labels]) 
         return ""
     ruled = apply_rules(config, (rule,))
     for labels in heartbeats:
-        delayed = isinstance(rule, WaitRule | KeepFiringRule) and matches(rule.matchers, labels)
-        if delayed or _fate(config, labels) != _fate(ruled, labels):
+        if _fate(config, labels) != _fate(ruled, labels):
             return labels.get("alertname", "") or "(without a name)"
     return ""
 

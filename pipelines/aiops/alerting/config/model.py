@@ -13,17 +13,36 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pipelines.aiops.alerting.rules import Matcher
+from pipelines.aiops.alerting.rules import HoldRule, Matcher
 from pipelines.core.errors import SignalboxError
 from pipelines.core.time import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 SECOND, MINUTE, HOUR, DAY = SECOND_US, MINUTE_US, HOUR_US, DAY_US
 
 QUIET_RECEIVER = "signalbox-quiet"
-"""Receiver without integrations that rules of family ``quiet`` send to: it wakes nobody."""
+"""Receiver without integrations, for held alerts that chat is told of anyway: it wakes nobody."""
 
-GUARD_NAME, STILL_NAME = "SignalboxGuard", "SignalboxStillFiring"
-"""Alerts by which guards tell: too many hidden ones, and one that is hidden for too long."""
+PAGE_NAME = "SignalboxPage"
+"""Alert that pages for held alerts."""
+
+
+def page_label(rule: HoldRule) -> str:
+    """Name the pager that a rule's alerts are held to: label ``pager`` of its pages.
+
+    Parameters
+    ----------
+    rule : HoldRule
+        The rule.
+
+    Returns
+    -------
+    str
+        The receiver, and the time intervals of the route to it where it has some.
+    """
+    active = " in " + ",".join(rule.active) if rule.active else ""
+    mute = " not in " + ",".join(rule.mute) if rule.mute else ""
+    return f"{rule.receiver}{active}{mute}"
+
 
 OLDEST, NEWEST = (0, 25), (0, 35)
 """Releases of Alertmanager between which what is modelled was read in its source."""
@@ -172,13 +191,10 @@ class TimeInterval:
         As routes name it.
     ranges : tuple of TimeRange
         Any of them is enough.
-    origin : str
-        Id of the rule that it comes from, or empty.
     """
 
     name: str
     ranges: tuple[TimeRange, ...]
-    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -247,14 +263,11 @@ class InhibitRule:
         All of a side must be satisfied.
     equal : tuple of str
         Labels that both alerts have the same value of; missing counts as empty.
-    origin : str
-        Id of the rule that put it here, or empty.
     """
 
     source: tuple[Matcher, ...]
     target: tuple[Matcher, ...]
     equal: tuple[str, ...] = ()
-    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -352,13 +365,11 @@ class Config:
     receivers : tuple of Receiver
         Every receiver that a route names is among them.
     inhibit_rules : tuple of InhibitRule
-        Today's first, then those of rules.
+        In the order of the file.
     time_intervals : tuple of TimeInterval
         Every interval that a route names is among them.
     resolve_timeout : int, microseconds
         ``global.resolve_timeout``.
-    spared : frozenset of str
-        Receivers that page nobody: no grouping and no mute time goes below their routes.
     process : Process
         What reads the file.
     """
@@ -368,7 +379,6 @@ class Config:
     inhibit_rules: tuple[InhibitRule, ...] = ()
     time_intervals: tuple[TimeInterval, ...] = ()
     resolve_timeout: int = 5 * MINUTE
-    spared: frozenset[str] = frozenset()
     process: Process = CURRENT
 
     def receiver(self, name: str) -> Receiver:

@@ -402,7 +402,7 @@ PAGING_KEY = "aiops.export_rules.paging_receivers"
 
 
 def with_pagers(config: Config, paging_receivers: Sequence[str]) -> Config:
-    """Say which receivers page, and spare the others.
+    """Say which receivers page.
 
     Parameters
     ----------
@@ -414,14 +414,12 @@ def with_pagers(config: Config, paging_receivers: Sequence[str]) -> Config:
     Returns
     -------
     Config
-        With `Receiver.pages` and `Config.spared`; nothing is spared where nobody is paged.
+        With `Receiver.pages`.
     """
-    receivers = config.receivers
-    if paging_receivers:
-        receivers = tuple(replace(each, pages=each.name in paging_receivers) for each in receivers)
-    others = {each.name for each in receivers if each.integrations and not each.pages}
-    spared = frozenset(others if any(each.pages for each in receivers) else ())
-    return replace(config, receivers=receivers, spared=spared)
+    if not paging_receivers:
+        return config
+    pages = [replace(each, pages=each.name in paging_receivers) for each in config.receivers]
+    return replace(config, receivers=tuple(pages))
 
 
 def config_with_pagers(

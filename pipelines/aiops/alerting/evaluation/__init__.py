@@ -1,26 +1,19 @@
-"""What a rule set does to a window of history, and which rules are chosen for it."""
+"""What a rule set does to a window of history, and what others' methods do there."""
 
-from pipelines.aiops.alerting.evaluation.backtest import (
-    Backtest,
-    BacktestResult,
+from pipelines.aiops.alerting.evaluation.backtest import Backtest, BacktestResult, together
+from pipelines.aiops.alerting.evaluation.incidents import (
+    Ticket,
     TicketedIncident,
-    closing_times,
-    evaluate_outcomes,
+    known_tickets,
 )
-from pipelines.aiops.alerting.evaluation.limits import Dropped
-from pipelines.aiops.alerting.evaluation.select import Point, Selection, renew, select
 from pipelines.aiops.alerting.windows import rows_of
 
 __all__ = [
     "Backtest",
     "BacktestResult",
-    "Dropped",
-    "Point",
-    "Selection",
+    "Ticket",
     "TicketedIncident",
-    "closing_times",
-    "evaluate_outcomes",
-    "renew",
+    "known_tickets",
     "rows_of",
-    "select",
+    "together",
 ]

@@ -1,8 +1,7 @@
 """Backtest: pages saved, incidents missed, delay added; one replay compared with another."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,112 +10,17 @@ from numpy.typing import NDArray
 from pipelines.aiops.alerting.config import Config
 from pipelines.aiops.alerting.config.apply import changes_heartbeat, heartbeats_of
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
+from pipelines.aiops.alerting.evaluation.incidents import (
+    FirstPages,
+    Ticket,
+    TicketedIncident,
+    incidents_of,
+)
 from pipelines.aiops.alerting.replay import Replay, replay
 from pipelines.aiops.alerting.replay.model import Deployed
 from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.alerting.windows import HistoryWindow, iso, rows_of
+from pipelines.aiops.alerting.windows import FOLLOW_UP_US, HistoryWindow, rows_of
 from pipelines.aiops.lake.frame import AlertFrame
-from pipelines.core.errors import SignalboxError
-from pipelines.core.time import SECOND_US
-
-NOT_PAGED = -1
-
-
-@dataclass(frozen=True)
-class TicketedIncident:
-    """A ticketed incident and when people were notified of it.
-
-    It begins with the earliest episode of the alerts that belong to it, whenever its ticket was
-    opened. Notified of it people are by a page that names one of these alerts, sent while that
-    alert's own episode lasts.
-
-    Attributes
-    ----------
-    ticket : str
-        Id of the ticket.
-    starts : int
-        Start of the earliest episode of its alerts, microseconds since 1970.
-    closed : int or None
-        When its ticket was closed, microseconds since 1970; None = not yet, or not known.
-    baseline_first_page, candidate_first_page : int
-        Time of the first page about it, without and with the rules, microseconds since 1970; -1 =
-        never.
-    baseline_first_notification, candidate_first_notification : int
-        The same of the first notification to any receiver, whether it pages or not.
-    assumed_link : bool
-        Whether its alert was found by service and time, and not named by anybody.
-    hidden_by : tuple of str
-        Ids of the rules that decided over one of its alerts: kept back, muted, notified otherwise.
-    touched_by : tuple of str
-        Those, and every rule that merges, regroups or lets wait one of its alerts.
-    """
-
-    ticket: str
-    starts: int
-    closed: int | None
-    baseline_first_page: int
-    candidate_first_page: int
-    hidden_by: tuple[str, ...] = ()
-    touched_by: tuple[str, ...] = ()
-    baseline_first_notification: int = NOT_PAGED
-    candidate_first_notification: int = NOT_PAGED
-    assumed_link: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse a page that is older than the incident: it can't tell of it.
-
-        Raises
-        ------
-        SignalboxError
-            If a first page is; names the incident.
-        """
-        for which in ("baseline", "candidate"):
-            page = getattr(self, f"{which}_first_page")
-            if page != NOT_PAGED and page < self.starts:
-                raise SignalboxError(
-                    f"incident {self.ticket} begins at {iso(self.starts)}, but its first page "
-                    f"({which}) was sent at {iso(page)}: a page before an incident is no page "
-                    "of it; the replay has an error, please report it"
-                )
-
-    @property
-    def baseline_notified(self) -> bool:
-        """Whether today's configuration pages about it at all."""
-        return self.baseline_first_page != NOT_PAGED
-
-    @property
-    def missed(self) -> bool:
-        """Whether it is paged today, but with the rules never, or only when all is over."""
-        if not self.baseline_notified:
-            return False
-        if self.candidate_first_page == NOT_PAGED:
-            return True
-        # A ticket closed before even today's page says nothing about when all was over.
-        return (
-            self.closed is not None
-            and self.baseline_first_page < self.closed <= self.candidate_first_page
-        )
-
-    @property
-    def vanished(self) -> bool:
-        """Whether some receiver is notified of it today, and none is with the rules."""
-        return (
-            self.baseline_first_notification != NOT_PAGED
-            and self.candidate_first_notification == NOT_PAGED
-        )
-
-    @property
-    def delay(self) -> float:
-        """Seconds by which the rules delay the first page; infinite where it is missed.
-
-        Nan where it isn't paged today: there is nothing to delay. 0 where the page comes earlier
-        than today (a group of its own can do that): what one incident gains is no other's.
-        """
-        if not self.baseline_notified:
-            return float("nan")
-        if self.missed:
-            return float("inf")
-        return max(self.candidate_first_page - self.baseline_first_page, 0) / SECOND_US
 
 
 @dataclass(frozen=True)
@@ -131,16 +35,12 @@ class BacktestResult:
         Times of pages inside the window, without and with the rules, ascending.
     incidents : tuple of TicketedIncident
         Incidents whose first alert starts inside the window.
-    credit : dict of str to float
-        Rule id → pages it saves: the saving, shared out by the pages that each rule's alerts no
-        longer cause. Estimates; together they add up to the saving.
     """
 
     window: HistoryWindow
     baseline: NDArray[np.int64]
     candidate: NDArray[np.int64]
     incidents: tuple[TicketedIncident, ...]
-    credit: dict[str, float]
 
     @property
     def saved(self) -> int:
@@ -167,161 +67,57 @@ class BacktestResult:
         """Incidents that are paged today: the ones that can be missed."""
         return tuple(incident for incident in self.incidents if incident.baseline_notified)
 
-    def delays(self) -> NDArray[np.float64]:
-        """Return the added delay of every incident that is still notified, seconds."""
-        kept = [incident.delay for incident in self.notified if not incident.missed]
-        return np.array(kept, dtype=np.float64)
-
     @property
-    def median_delay(self) -> float:
-        """Median added delay, seconds; nan without incidents."""
-        delays = self.delays()
-        return float(np.median(delays)) if len(delays) else float("nan")
+    def credible(self) -> tuple[TicketedIncident, ...]:
+        """Those of the notified ones that a gate counts."""
+        return tuple(incident for incident in self.notified if incident.credible)
 
 
-def evaluate_outcomes(
-    attribution: RuleAttribution,
-    *,
-    window: HistoryWindow,
-    baseline: Any,
-    candidate: Any,
-    rules: Sequence[Rule],
-    closed: dict[str, int] | None = None,
-) -> BacktestResult:
-    """Compare two replays of the same rows.
+def together(results: Sequence[BacktestResult]) -> BacktestResult:
+    """Add up results of windows that follow one another.
 
     Parameters
     ----------
-    attribution : RuleAttribution
-        Knows the rows that were replayed.
-    window : HistoryWindow
-        Where pages and incidents count.
-    baseline, candidate : Replay
-        Replays with today's configuration and with the rules.
-    rules : sequence of Rule
-        The rules of `candidate`.
-    closed : dict of str to int or None
-        Ticket id → microseconds when it was closed.
+    results : sequence of BacktestResult
+        At least one, in the order of time.
 
     Returns
     -------
     BacktestResult
-        Pages, incidents and credit inside the window.
+        Of the time from the first window's start to the last one's end.
     """
     return BacktestResult(
-        window=window,
-        baseline=_pages(baseline, window),
-        candidate=_pages(candidate, window),
-        incidents=_incidents(
-            attribution,
-            window=window,
-            baseline=baseline,
-            candidate=candidate,
-            rules=rules,
-            closed=closed or {},
-        ),
-        credit=_credit(
-            attribution, window=window, baseline=baseline, candidate=candidate, rules=rules
-        ),
+        HistoryWindow(results[0].window.start, results[-1].window.end),
+        np.concatenate([each.baseline for each in results]),
+        np.concatenate([each.candidate for each in results]),
+        tuple(incident for each in results for incident in each.incidents),
     )
 
 
-def _pages(replay: Any, window: HistoryWindow) -> NDArray[np.int64]:
+def pages_in(replay: Any, window: HistoryWindow) -> NDArray[np.int64]:
+    """Return the times of a replay's pages inside a window.
+
+    Parameters
+    ----------
+    replay : Replay
+        Replay of the window, and perhaps more.
+    window : HistoryWindow
+        Where pages count.
+
+    Returns
+    -------
+    array of int64, shape (pages,), microseconds since 1970
+        Ascending.
+    """
     notes = replay.notifications
     times = notes["time"].to_numpy(dtype=np.int64)[notes["page"].to_numpy(dtype=bool)]
     return np.sort(times[window.holds(times)])
 
 
-def _incidents(
-    attribution: RuleAttribution,
-    *,
-    window: HistoryWindow,
-    baseline: Any,
-    candidate: Any,
-    rules: Sequence[Rule],
-    closed: dict[str, int],
-) -> tuple[TicketedIncident, ...]:
-    """Incidents whose first alert starts inside the window."""
-    frame = attribution.frame
-    rows = np.flatnonzero(frame.ticket >= 0)
-    if not len(rows):
-        return ()
-    # Sorted by ticket, each incident is one stretch of rows.
-    rows = rows[np.argsort(frame.ticket[rows], kind="stable")]
-    codes, at = np.unique(frame.ticket[rows], return_index=True)
-    starts = np.minimum.reduceat(frame.starts[rows], at)
-    assumed = frame.ticket_assumed
-    guessed = np.zeros(len(at), bool) if assumed is None else assumed[rows][at]
-    begins = np.minimum.reduceat(attribution.episode_starts[rows], at)
-    baseline_first, candidate_first = _first(baseline, rows, at), _first(candidate, rows, at)
-    any_baseline, any_candidate = (
-        _first(each, rows, at, "first_notification") for each in (baseline, candidate)
-    )
-    touching = [np.split(column[rows], at[1:]) for column in attribution.columns(rules, candidate)]
-    return tuple(
-        TicketedIncident(
-            ticket=frame.tickets[code],
-            starts=int(begins[i]),
-            closed=closed.get(frame.tickets[code]),
-            baseline_first_page=int(baseline_first[i]),
-            candidate_first_page=int(candidate_first[i]),
-            hidden_by=_names(touching[0][i]),
-            touched_by=_names(*(column[i] for column in touching)),
-            baseline_first_notification=int(any_baseline[i]),
-            candidate_first_notification=int(any_candidate[i]),
-            assumed_link=bool(guessed[i]),
-        )
-        for i, code in enumerate(codes)
-        if window.start <= starts[i] < window.end
-    )
-
-
-def _names(*columns: NDArray[np.object_]) -> tuple[str, ...]:
-    return tuple(
-        sorted({str(incident_id) for column in columns for incident_id in column if incident_id})
-    )
-
-
-def _first(
-    replay: Any, rows: NDArray[np.int64], at: NDArray[np.int64], column: str = "first_page"
-) -> NDArray[np.int64]:
-    """First page of each run of rows; -1 where none of them is ever in a page."""
-    times = replay.alerts[column].to_numpy(dtype=np.int64)[rows]
-    never = np.iinfo(np.int64).max
-    first = np.minimum.reduceat(np.where(times < 0, never, times), at)
-    return np.where(first == never, NOT_PAGED, first)
-
-
-def _credit(
-    attribution: RuleAttribution,
-    *,
-    window: HistoryWindow,
-    baseline: Any,
-    candidate: Any,
-    rules: Sequence[Rule],
-) -> dict[str, float]:
-    """Share out what is saved by the alerts that page no more.
-
-    Where every alert is still paged, and fewer pages name them (groups of alerts that last), by the
-    alerts that are paged in a rule's way.
-    """
-    saved = len(_pages(baseline, window)) - len(_pages(candidate, window))
-    starts = attribution.frame.starts
-    baseline_first_page = baseline.alerts["first_page"].to_numpy(dtype=np.int64)
-    candidate_first_page = candidate.alerts["first_page"].to_numpy(dtype=np.int64)
-    credited = attribution.credited(rules, baseline, candidate)
-    counts = (baseline_first_page >= 0) & window.holds(starts) & (credited != "")
-    if saved <= 0 or not counts.any():
-        return {}
-    quiet = counts & (candidate_first_page < 0)
-    counts = quiet if quiet.any() else counts
-    names, weights = np.unique(credited[counts].astype(str), return_counts=True)
-    each = saved / weights.sum()
-    return {str(name): each * int(w) for name, w in zip(names, weights, strict=True)}
-
-
 class Backtest:
     """Measures sets of rules on one window.
+
+    Incidents that begin in the window may be told for `FOLLOW_UP_US` longer.
 
     Parameters
     ----------
@@ -331,33 +127,40 @@ class Backtest:
         Where pages and incidents count.
     config : Config
         Today's configuration.
-    closed : dict of str to int
-        Ticket id → microseconds when it was closed (`closing_times`).
+    tickets : mapping of str to Ticket
+        Ticket id → what it says (`known_tickets`).
 
     Attributes
     ----------
+    rows : AlertFrame
+        What is replayed.
     heartbeats : array of int64, shape (heartbeats,)
         Series that always fire in the window and are repeated every few minutes: no pages.
+    baseline : Replay
+        Today's configuration.
     """
 
     def __init__(
-        self, frame: AlertFrame, window: HistoryWindow, config: Config, closed: dict[str, int]
+        self, frame: AlertFrame, window: HistoryWindow, config: Config, tickets: Mapping[str, Ticket]
     ) -> None:
         self.window = window
+        self.until = window.end + FOLLOW_UP_US
         self.config = config
-        self.closed = closed
-        self.rows = rows_of(frame, window)
+        self.tickets = tickets
+        self.rows = rows_of(frame, HistoryWindow(window.start, self.until))
         self.heartbeats = heartbeats_of(self.rows, config, window.start, window.end)
         self.attribution = RuleAttribution(self.rows)
         self.baseline = self.replay(())
 
-    def replay(self, rules: Sequence[Rule]) -> Replay:
-        """Replay the window with `rules` on top of today's configuration.
+    def replay(self, rules: Sequence[Rule], config: Config | None = None) -> Replay:
+        """Replay the window with `rules` on top of a configuration.
 
         Parameters
         ----------
         rules : sequence of Rule
             Rules in the order in which they apply.
+        config : Config, optional
+            Today's by default.
 
         Returns
         -------
@@ -366,9 +169,9 @@ class Backtest:
         """
         return replay(
             self.rows,
-            self.config,
+            config or self.config,
             rules=tuple(rules),
-            until=self.window.end,
+            until=self.until,
             table=self.attribution.table,
             heartbeats=self.heartbeats,
             since=self.window.start,
@@ -397,8 +200,8 @@ class Backtest:
         return replay(
             self.rows,
             replace(deployed.config, receivers=receivers),
-            rules=deployed.rules,
-            until=self.window.end,
+            held=deployed.held,
+            until=self.until,
             table=self.attribution.table,
             heartbeats=self.heartbeats,
             since=self.window.start,
@@ -436,15 +239,48 @@ class Backtest:
         Returns
         -------
         BacktestResult
-            Pages saved, incidents and credit.
+            Pages saved and incidents.
         """
-        return evaluate_outcomes(
-            self.attribution,
+        return self.compare(
+            pages_in(candidate, self.window), FirstPages.of(candidate), self.held_by(rules)
+        )
+
+    def held_by(self, rules: Sequence[Rule]) -> NDArray[np.object_]:
+        """Return the rule that holds each series, as `RuleAttribution.held_by`."""
+        return self.attribution.held_by(rules)
+
+    def compare(
+        self, pages: NDArray[np.int64], first: FirstPages, held_by: NDArray[np.object_]
+    ) -> BacktestResult:
+        """Compare what is sent with what is sent today.
+
+        Parameters
+        ----------
+        pages : array of int64, shape (pages,), microseconds since 1970
+            Pages inside the window, ascending.
+        first : FirstPages
+            Of each row.
+        held_by : array of object, shape (series,)
+            Id of the rule that holds each series, "" without.
+
+        Returns
+        -------
+        BacktestResult
+            Pages saved and incidents.
+        """
+        return BacktestResult(
             window=self.window,
-            baseline=self.baseline,
-            candidate=candidate,
-            rules=rules,
-            closed=self.closed,
+            baseline=pages_in(self.baseline, self.window),
+            candidate=pages,
+            incidents=incidents_of(
+                self.attribution,
+                window=self.window,
+                baseline=FirstPages.of(self.baseline),
+                candidate=first,
+                held_by=held_by,
+                tickets=self.tickets,
+                until=self.until,
+            ),
         )
 
     def __call__(self, rules: Sequence[Rule]) -> BacktestResult:
@@ -452,28 +288,23 @@ class Backtest:
         return self.effect(self.replay(rules), rules)
 
 
-def closing_times(folder: Path) -> dict[str, int]:
-    """Read when each incident of a frozen history was closed.
+@dataclass(frozen=True)
+class Fold:
+    """A window, and rules that are judged on it.
 
-    Parameters
+    Attributes
     ----------
-    folder : Path
-        Directory of the frozen history; without ``tickets.parquet`` nothing is known.
-
-    Returns
-    -------
-    dict of str to int
-        Ticket id to microseconds since 1970.
+    backtest : Backtest
+        Of the window.
+    rules : tuple of Rule
+        The rules.
+    candidate : Replay
+        Replay with them.
+    effect : BacktestResult
+        What they do.
     """
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    path = folder / "tickets.parquet"
-    if not path.is_file():
-        return {}
-    table: Any = pq.read_table(path, columns=["ticket_id", "closed_at", "kind"])
-    table = table.filter(
-        pc.and_(pc.equal(table["kind"], "incident"), pc.is_valid(table["closed_at"]))
-    )
-    closed = table["closed_at"].cast("int64").to_pylist()
-    return dict(zip(table["ticket_id"].to_pylist(), closed, strict=True))
+    backtest: Backtest
+    rules: tuple[Rule, ...]
+    candidate: Replay
+    effect: BacktestResult

@@ -1,224 +1,370 @@
-"""Tables of a judged window, and intervals of what it shows."""
+"""Tables of judged windows: by alert name, team, receiver, rule and incident."""
 
-import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.evaluation.backtest import Backtest, BacktestResult, TicketedIncident
+from pipelines.aiops.alerting.evaluation.backtest import Fold
+from pipelines.aiops.alerting.evaluation.baselines import told_keys
+from pipelines.aiops.alerting.evaluation.incidents import TicketedIncident
 from pipelines.aiops.alerting.evidence import (
-    FamilyOutcome,
     IncidentOutcome,
-    LabelOutcome,
-    NoisyAlert,
+    NameOutcome,
+    Pages,
     ReceiverOutcome,
+    RemainingAlerts,
     RuleOutcome,
+    Stages,
 )
 from pipelines.aiops.alerting.replay import Replay
-from pipelines.aiops.alerting.rules import FAMILIES, Rule
-from pipelines.aiops.alerting.windows import HistoryWindow, moment
-from pipelines.aiops.lake.frame import YES, AlertFrame
-from pipelines.core.evidence import Figure
-from pipelines.core.stats import clopper_pearson_upper
-from pipelines.core.time import DAY_US, SECOND_US
+from pipelines.aiops.alerting.rules import HoldRule, Rule
+from pipelines.aiops.alerting.windows import moment
+from pipelines.aiops.lake.contract import service_of
+from pipelines.aiops.lake.frame import Labels
+from pipelines.core.arrays import Ints
+from pipelines.core.time import HOUR_US, SECOND_US
 
-NO_TEAM = "(no team)"
-_TOP = 20
+NIGHT = (22, 7)
+"""The night begins and ends at these hours, UTC."""
+NIGHT_HOURS = (22, 23, 0, 1, 2, 3, 4, 5, 6)
+NO_VALUE = "(none)"
+"""Pages about alerts that don't have the label."""
+FURTHER = "(further pages)"
+"""Pages that name nothing new, of groups of which nothing is known."""
+_MOST = 100
 
 
-def by_family(
-    rules: Sequence[Rule], effect: BacktestResult, candidate: Replay
-) -> list[FamilyOutcome]:
-    """Count rules, pages saved (estimate) and alerts touched of every family that has rules.
+def hours_of(times: Ints) -> Ints:
+    """Return the hour of the day (UTC) of each time, 0 to 23."""
+    return times // HOUR_US % 24
+
+
+def at_night(times: Ints) -> NDArray[np.bool_]:
+    """Test which times are in the `NIGHT`."""
+    hours = hours_of(times)
+    return (hours >= NIGHT[0]) | (hours < NIGHT[1])
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """Pages of a replay, shared out among what they are about; arrays of shape (pairs,)."""
+
+    values: list[str]
+    code: Ints
+    weight: NDArray[np.float64]
+    time: Ints
+
+    def sums(self, which: NDArray[np.bool_] | None = None) -> dict[str, float]:
+        """Pages by value."""
+        chosen = np.ones(len(self.code), dtype=bool) if which is None else which
+        total = np.bincount(
+            self.code[chosen] + 1, weights=self.weight[chosen], minlength=len(self.values) + 1
+        )
+        names = [FURTHER, *(value or NO_VALUE for value in self.values)]
+        return {name: float(pages) for name, pages in zip(names, total, strict=True) if pages}
+
+
+def _shares(fold: Fold, replay: Replay, value: Callable[[Labels], str]) -> _Shares:
+    texts = [value(labels) for labels in fold.backtest.rows.labels]
+    values = sorted(set(texts))
+    code = {text: number for number, text in enumerate(values)}
+    codes = np.array([code[text] for text in texts], dtype=np.int64)
+    times, page, about = told_keys(fold.backtest, replay, codes)
+    inside = fold.backtest.window.holds(times)[page]
+    share = 1 / np.maximum(np.bincount(page, minlength=len(times)), 1)
+    return _Shares(values, about[inside], share[page[inside]], times[page[inside]])
+
+
+def pages_by(folds: Sequence[Fold], value: Callable[[Labels], str]) -> list[Pages]:
+    """Count pages without and with the rules by something that labels say.
 
     Parameters
     ----------
-    rules : sequence of Rule
-        The rules that are replayed.
-    effect : BacktestResult
-        What the rules do in the window.
-    candidate : Replay
-        Replay with the rules.
+    folds : sequence of Fold
+        Judged windows.
+    value : callable
+        What is counted by: labels to a text.
 
     Returns
     -------
-    list of FamilyOutcome
-        A row a family.
+    list of Pages
+        A row a value, the one with most pages today first. A page about several is shared out
+        equally, so that rows add up to all pages.
     """
-    touched = _touched(candidate)
-    rows = []
-    for family in FAMILIES:
-        ids = [rule.id for rule in rules if rule.family == family]
-        if ids:
-            rows.append(
-                FamilyOutcome(
-                    family=family,
-                    rules=len(ids),
-                    pages_saved=round(sum(effect.credit.get(rule_id, 0.0) for rule_id in ids), 1),
-                    alerts=sum(touched.get(rule_id, 0) for rule_id in ids),
-                )
+    sums: list[Counter[str]] = [Counter() for _ in range(4)]
+    for fold in folds:
+        for at, replay in enumerate((fold.backtest.baseline, fold.candidate)):
+            shares = _shares(fold, replay, value)
+            sums[at].update(shares.sums())
+            sums[2 + at].update(shares.sums(at_night(shares.time)))
+    rows = [
+        Pages(
+            value=name,
+            baseline=round(sums[0][name], 1),
+            candidate=round(sums[1][name], 1),
+            baseline_night=round(sums[2][name], 1),
+            candidate_night=round(sums[3][name], 1),
+        )
+        for name in sums[0] | sums[1]
+    ]
+    return sorted(rows, key=lambda row: (-row.baseline, -row.candidate, row.value))
+
+
+def by_team(folds: Sequence[Fold]) -> list[Pages]:
+    """Count pages by label ``team``."""
+    return pages_by(folds, lambda labels: labels.get("team", ""))
+
+
+def _alertname(labels: Labels) -> str:
+    return labels.get("alertname", "")
+
+
+def by_name(folds: Sequence[Fold]) -> list[NameOutcome]:
+    """Say what is different for each alert name.
+
+    Parameters
+    ----------
+    folds : sequence of Fold
+        Judged windows.
+
+    Returns
+    -------
+    list of NameOutcome
+        The name with most pages today first, at most `_MOST` and all that are held.
+    """
+    alerts, held = Counter[str](), Counter[str]()
+    lasts: dict[str, list[NDArray[np.float64]]] = {}
+    for fold in folds:
+        rows = fold.backtest.rows
+        inside = np.flatnonzero(fold.backtest.window.holds(rows.starts))
+        holding = fold.backtest.held_by(fold.rules) != ""
+        names = np.array([_alertname(labels) for labels in rows.labels], dtype=object)
+        values, code = np.unique(names.astype(str), return_inverse=True)
+        code = code[rows.series[inside]]
+        seconds = (
+            np.minimum(rows.ends[inside], fold.backtest.until) - rows.starts[inside]
+        ) / SECOND_US
+        order = np.argsort(code, kind="stable")
+        parts = np.split(
+            seconds[order], np.searchsorted(code[order], np.arange(1, len(values)))
+        )
+        kept = np.bincount(
+            code, weights=holding[rows.series[inside]], minlength=len(values)
+        ).tolist()
+        for value, part, count in zip(values.tolist(), parts, kept, strict=True):
+            alerts[value] += len(part)
+            held[value] += int(count)
+            lasts.setdefault(value, []).append(part)
+    touched: dict[str, list[TicketedIncident]] = {}
+    for fold in folds:
+        for incident in fold.effect.notified:
+            for name in incident.names:
+                touched.setdefault(name, []).append(incident)
+    found = []
+    for position, row in enumerate(pages_by(folds, _alertname)):
+        name = row.value
+        if position >= _MOST and not held[name]:
+            continue
+        mine = touched.get(name, [])
+        parts = lasts.get(name, [])
+        found.append(
+            NameOutcome(
+                **row.model_dump(),
+                alerts=alerts[name],
+                held=held[name],
+                incidents=len(mine),
+                delayed=sum(60 < each.delay < float("inf") for each in mine),
+                missed=sum(each.missed for each in mine),
+                median_seconds=round(float(np.median(np.concatenate(parts))), 1) if parts else 0.0,
             )
-    return rows
+        )
+    return found
 
 
-def by_rule(rules: Sequence[Rule], effect: BacktestResult, candidate: Replay) -> list[RuleOutcome]:
-    """List every rule with what it did in this window, in the order of the set.
+def remaining(folds: Sequence[Fold]) -> list[RemainingAlerts]:
+    """List what still pages, by alert name: what can only be mended at its source.
+
+    Parameters
+    ----------
+    folds : sequence of Fold
+        Judged windows.
+
+    Returns
+    -------
+    list of RemainingAlerts
+        The name with most pages that are left first, at most `_MOST`.
+    """
+    left, nights, hours = Counter[str](), Counter[str](), Counter[tuple[str, int]]()
+    services: dict[str, Counter[str]] = {}
+    lasts: dict[str, list[NDArray[np.float64]]] = {}
+    noisy: set[str] = set()
+    for fold in folds:
+        rows = fold.backtest.rows
+        noisy |= {
+            matcher.value
+            for rule in fold.rules
+            if isinstance(rule, HoldRule)
+            for matcher in rule.matchers
+            if matcher.label == "alertname"
+        }
+        shares = _shares(fold, fold.candidate, _alertname)
+        left.update(shares.sums())
+        nights.update(shares.sums(at_night(shares.time)))
+        for hour in NIGHT_HOURS:
+            for name, pages in shares.sums(hours_of(shares.time) == hour).items():
+                hours[name, hour] += pages  # type: ignore[assignment]
+        both = _shares(fold, fold.candidate, lambda one: f"{_alertname(one)}\0{service_of(one)}")
+        for key, pages in both.sums().items():
+            name, _, service = key.partition("\0")
+            services.setdefault(name, Counter())[service] += pages  # type: ignore[assignment]
+        first = fold.candidate.alerts["first_page"].to_numpy(dtype=np.int64)
+        paged = np.flatnonzero((first >= 0) & fold.backtest.window.holds(rows.starts))
+        seconds = (
+            np.minimum(rows.ends[paged], fold.backtest.until) - rows.starts[paged]
+        ) / SECOND_US
+        names = np.array([_alertname(one) for one in rows.labels], dtype=object)
+        of_row = names[rows.series[paged]].astype(str)
+        for name in np.unique(of_row).tolist():
+            lasts.setdefault(name, []).append(seconds[of_row == name])
+    total = sum(left.values())
+    return [
+        RemainingAlerts(
+            name=name,
+            noisy=name in noisy,
+            pages=round(pages, 1),
+            share=round(pages / total, 6),
+            night=round(nights[name], 1),
+            night_hours={f"{hour:02d}": round(hours[name, hour], 1) for hour in NIGHT_HOURS},
+            median_seconds=round(float(np.median(np.concatenate(lasts[name]))), 1)
+            if name in lasts
+            else 0.0,
+            services=[
+                service
+                for service, _ in sorted(
+                    services.get(name, Counter()).items(), key=lambda pair: (-pair[1], pair[0])
+                )
+                if service
+            ][:5],
+        )
+        for name, pages in sorted(left.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST]
+    ]
+
+
+def rule_key(rule: Rule) -> tuple[object, ...]:
+    """Say what makes rules of different windows the same: alert name and pager."""
+    names = tuple(matcher.value for matcher in rule.matchers if matcher.label == "alertname")
+    if isinstance(rule, HoldRule):
+        return rule.family, names, rule.receiver, rule.active, rule.mute
+    return (rule.family, rule.id)
+
+
+def by_rule(rules: Sequence[Rule], folds: Sequence[Fold]) -> list[RuleOutcome]:
+    """List every rule with what rules like it did in the judged windows.
 
     Parameters
     ----------
     rules : sequence of Rule
-        The rules that are replayed.
-    effect : BacktestResult
-        What the rules do in the window.
-    candidate : Replay
-        Replay with the rules.
+        The rule set.
+    folds : sequence of Fold
+        Judged windows, with rules of their own.
 
     Returns
     -------
     list of RuleOutcome
-        A row a rule.
+        A row a rule, in the order of the set. The pages that an alert name saves are shared out by
+        the alerts that its rules hold.
     """
-    touched = _touched(candidate)
-    return [
-        RuleOutcome(
-            rule=rule,
-            pages_saved=round(effect.credit.get(rule.id, 0.0), 1),
-            alerts=touched.get(rule.id, 0),
+    saved = {row.value: row.saved for row in pages_by(folds, _alertname)}
+    alerts: Counter[object] = Counter()
+    of_name: Counter[str] = Counter()
+    for fold in folds:
+        backtest = fold.backtest
+        inside = np.bincount(
+            backtest.rows.series[backtest.window.holds(backtest.rows.starts)],
+            minlength=len(backtest.rows.labels),
         )
-        for rule in rules
-    ]
+        holding = backtest.held_by(fold.rules)
+        for rule in fold.rules:
+            count = int(inside[holding == rule.id].sum())
+            alerts[rule_key(rule)] += count
+            for matcher in rule.matchers:
+                if matcher.label == "alertname":
+                    of_name[matcher.value] += count
+    found = []
+    for rule in rules:
+        mine = alerts[rule_key(rule)]
+        pages = 0.0
+        for matcher in rule.matchers:
+            if matcher.label == "alertname" and of_name[matcher.value]:
+                pages += saved.get(matcher.value, 0.0) * mine / of_name[matcher.value]
+        found.append(RuleOutcome(rule=rule, pages_saved=round(pages, 1), alerts=mine))
+    return found
 
 
-def _touched(candidate: Replay) -> dict[str, int]:
-    ids, counts = np.unique(candidate.alerts["rule"].to_numpy().astype(str), return_counts=True)
-    return {str(key): int(n) for key, n in zip(ids, counts, strict=True) if key}
+def stages(replays: Sequence[Replay]) -> Stages:
+    """Add up the counts from events to pages of several replays (each with its warm-up)."""
+    total: Counter[str] = Counter()
+    for each in replays:
+        total.update(each.stages)
+    return Stages(**total)
 
 
-def by_label(backtest: Backtest, candidate: Replay, label: str) -> list[LabelOutcome]:
-    """Count alerts, and alerts that page, without and with the rules, by the value of a label.
+def receivers(folds: Sequence[Fold]) -> list[ReceiverOutcome]:
+    """Count what each receiver is sent in the judged windows, pagers first.
 
     Parameters
     ----------
-    backtest : Backtest
-        Backtest of the window.
-    candidate : Replay
-        Replay with the rules.
-    label : str
-        Name of a label.
-
-    Returns
-    -------
-    list of LabelOutcome
-        A row a value, the most frequent first.
-    """
-    rows = backtest.rows
-    inside = backtest.window.holds(rows.starts)
-    values, codes = _values(rows, label)
-    baseline = _paged(backtest.baseline)
-
-    def count(which: NDArray[np.bool_]) -> NDArray[np.int64]:
-        return np.bincount(codes[inside & which], minlength=len(values)).astype(np.int64)
-
-    alerts, acted = count(np.ones(len(rows), bool)), count(rows.acted == YES)
-    paged, still = count(baseline), count(_paged(candidate))
-    order = np.lexsort((np.array(values), -paged, -alerts))
-    return [
-        LabelOutcome(
-            value=values[i] or NO_TEAM,
-            alerts=int(alerts[i]),
-            acted=int(acted[i]),
-            baseline_paged=int(paged[i]),
-            candidate_paged=int(still[i]),
-        )
-        for i in order
-        if alerts[i]
-    ]
-
-
-def receivers(backtest: Backtest, candidate: Replay) -> list[ReceiverOutcome]:
-    """Count what each receiver is sent in the window, pagers first.
-
-    Parameters
-    ----------
-    backtest : Backtest
-        Backtest of the window.
-    candidate : Replay
-        Replay with the rules.
+    folds : sequence of Fold
+        Judged windows.
 
     Returns
     -------
     list of ReceiverOutcome
-        A row a receiver with integrations that is routed to without or with the rules.
+        A row a receiver with integrations that is routed to without or with the rules. Pagers:
+        pages; others: notifications, those of `FOLLOW_UP_US` after each window among them.
     """
-    sent = [
-        dict(zip(found.receivers["receiver"], found.receivers["notifications"], strict=True))
-        for found in (backtest.baseline, candidate)
-    ]
-    rows = [
-        ReceiverOutcome(
-            receiver=each.name,
-            pager=each.pages,
-            baseline=int(sent[0].get(each.name, 0)),
-            candidate=int(sent[1].get(each.name, 0)),
+    pages: list[Counter[str]] = [Counter() for _ in range(4)]
+    sent: list[Counter[str]] = [Counter(), Counter()]
+    known: set[str] = set()
+    for fold in folds:
+        for at, replay in enumerate((fold.backtest.baseline, fold.candidate)):
+            table = replay.receivers
+            known |= set(table["receiver"])
+            sent[at].update(dict(zip(table["receiver"], table["notifications"], strict=True)))
+            notes = replay.notifications
+            times = notes["time"].to_numpy(dtype=np.int64)
+            counts = notes["page"].to_numpy(dtype=bool) & fold.backtest.window.holds(times)
+            names = notes["receiver"].to_numpy().astype(object)
+            pages[at].update(names[counts].tolist())
+            pages[2 + at].update(names[counts & at_night(times)].tolist())
+    rows = []
+    for each in folds[0].backtest.config.receivers:
+        if not each.integrations or each.name not in known:
+            continue
+        counted = pages[:2] if each.pages else sent
+        rows.append(
+            ReceiverOutcome(
+                receiver=each.name,
+                pager=each.pages,
+                baseline=int(counted[0][each.name]),
+                candidate=int(counted[1][each.name]),
+                baseline_night=pages[2][each.name] if each.pages else None,
+                candidate_night=pages[3][each.name] if each.pages else None,
+            )
         )
-        for each in backtest.config.receivers
-        if each.integrations and (each.name in sent[0] or each.name in sent[1])
-    ]
     return sorted(rows, key=lambda row: (not row.pager, -row.baseline, row.receiver))
 
 
-def noisiest(backtest: Backtest, candidate: Replay) -> list[NoisyAlert]:
-    """List the alert names that page most today, how long they last and which rules touch them.
+def incidents(found: Sequence[TicketedIncident]) -> list[IncidentOutcome]:
+    """List incidents: missed ones first, those that a gate counts before others, then by delay.
 
     Parameters
     ----------
-    backtest : Backtest
-        Backtest of the window.
-    candidate : Replay
-        Replay with the rules.
-
-    Returns
-    -------
-    list of NoisyAlert
-        At most twenty rows; durations in seconds, medians.
-    """
-    table = by_label(backtest, candidate, "alertname")
-    table.sort(key=lambda row: (-row.baseline_paged, row.value))
-    rows = backtest.rows
-    values, codes = _values(rows, "alertname")
-    lasts = (np.minimum(rows.ends, backtest.window.end) - rows.starts) / SECOND_US
-    rules = candidate.alerts["rule"].to_numpy().astype(str)
-    found = []
-    for row in table[:_TOP]:
-        of_name = codes == values.index(row.value) if row.value in values else codes < 0
-        by = [rule for rule in np.unique(rules[of_name]) if rule]
-        median = float(np.median(lasts[of_name])) if of_name.any() else 0.0
-        found.append(NoisyAlert(**row.model_dump(), median_seconds=round(median, 1), rules=by))
-    return found
-
-
-def _values(rows: AlertFrame, label: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Values of a label, sorted, and the position of each row's value."""
-    of_series = [labels.get(label, "") for labels in rows.labels]
-    values = sorted(set(of_series))
-    position_of = {value: i for i, value in enumerate(values)}
-    return values, np.array([position_of[series_label] for series_label in of_series], np.int64)[
-        rows.series
-    ]
-
-
-def _paged(replay: Replay) -> NDArray[np.bool_]:
-    return replay.alerts["first_page"].to_numpy(dtype=np.int64) >= 0
-
-
-def incidents(effect: BacktestResult) -> list[IncidentOutcome]:
-    """List every incident of the window: missed ones first, then the most delayed.
-
-    Parameters
-    ----------
-    effect : BacktestResult
-        What the rules do in the window.
+    found : sequence of TicketedIncident
+        Incidents.
 
     Returns
     -------
@@ -226,269 +372,36 @@ def incidents(effect: BacktestResult) -> list[IncidentOutcome]:
         A row an incident.
     """
 
-    def rank(incident: TicketedIncident) -> tuple[int, float, str]:
+    def rank(incident: TicketedIncident) -> tuple[int, bool, float, str]:
         if incident.missed:
-            return 0, 0.0, incident.ticket
-        return (
-            (1, -incident.delay, incident.ticket)
-            if incident.baseline_notified
-            else (2, 0.0, incident.ticket)
-        )
+            return 0, not incident.credible, 0.0, incident.ticket
+        if incident.baseline_notified:
+            return 1, False, -incident.delay, incident.ticket
+        return 2, False, 0.0, incident.ticket
 
-    return [_incident(incident) for incident in sorted(effect.incidents, key=rank)]
+    return [_incident(incident) for incident in sorted(found, key=rank)]
 
 
 def _incident(incident: TicketedIncident) -> IncidentOutcome:
-    notified = incident.baseline_notified
+    notified, known = incident.baseline_notified, incident.known
     return IncidentOutcome(
         ticket=incident.ticket,
+        title=known.title,
+        service=known.service,
+        severity=known.severity,
         starts=moment(incident.starts),
         baseline_first_page=moment(incident.baseline_first_page) if notified else None,
         candidate_first_page=moment(incident.candidate_first_page)
         if incident.candidate_first_page >= 0
         else None,
+        credible=incident.credible,
         missed=incident.missed,
+        strict_missed=incident.strict_missed,
+        told_by_service=incident.told_by_service,
         delay_seconds=round(incident.delay, 3) if notified and not incident.missed else None,
-        rules=list(incident.touched_by),
+        rules=list(incident.rules),
+        names=list(incident.names),
         vanished=incident.vanished,
         assumed_link=incident.assumed_link,
+        heard_after_seconds=incident.heard_after if incident.missed else None,
     )
-
-
-LEVEL = 0.95
-REPLICATES = 2000
-_SEED = 20260101
-
-
-def per_day(times: NDArray[np.int64], window: HistoryWindow) -> NDArray[np.int64]:
-    """Count the events on each day of the window; the last day may be a part of one.
-
-    Parameters
-    ----------
-    times : array of int64, shape (n,), microseconds since 1970
-        Times inside the window.
-    window : HistoryWindow
-        The window.
-
-    Returns
-    -------
-    array of int64, shape (days,)
-        Events.
-    """
-    days = max(1, -(-(window.end - window.start) // DAY_US))
-    index = (times - window.start) // DAY_US
-    return np.bincount(index, minlength=days)[:days].astype(np.int64)
-
-
-def saved_interval(
-    baseline: NDArray[np.int64], candidate: NDArray[np.int64]
-) -> tuple[float, float] | None:
-    """Estimate an interval of the share of pages saved: bootstrap over days.
-
-    Parameters
-    ----------
-    baseline, candidate : array of int64
-        Pages on each day, shape (days,).
-
-    Returns
-    -------
-    (float, float) or None
-        Bounds at `LEVEL`; None with fewer than three days or without pages.
-
-    Notes
-    -----
-    Pages of one day hang together, so days are drawn, not pages (block bootstrap; Künsch 1989).
-    Few days show too little variation, so the percentiles go as far out as Student's t goes beyond
-    the normal (expanded percentile interval; Hesterberg 2015, The American Statistician 69).
-    """
-    from scipy.stats import norm, t
-
-    if len(baseline) < 3 or not baseline.sum():
-        return None
-    draw = np.random.default_rng(_SEED).integers(0, len(baseline), (REPLICATES, len(baseline)))
-    total = baseline[draw].sum(axis=1)
-    # A draw of days without any page has no share to save.
-    drawn = total > 0
-    shares = 1 - candidate[draw].sum(axis=1)[drawn] / total[drawn]
-    days = len(baseline)
-    tail = norm.sf(t.ppf((1 + LEVEL) / 2, days - 1) * math.sqrt(days / (days - 1)))
-    low, high = np.quantile(shares, [tail, 1 - tail])
-    # Days that were never drawn together can leave the share itself outside.
-    share = 1 - float(candidate.sum() / baseline.sum())
-    return min(float(low), share), max(float(high), share)
-
-
-def median_interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Estimate an interval of a median from order statistics.
-
-    Parameters
-    ----------
-    values : array of float64, shape (n,)
-        Sample, any order.
-
-    Returns
-    -------
-    (float, float) or None
-        Bounds at `LEVEL`; None with fewer than six values.
-
-    Notes
-    -----
-    Ranks of a binomial distribution (David & Nagaraja 2003, 7.1).
-    """
-    from scipy.stats import binom
-
-    count = len(values)
-    if count < 6:
-        return None
-    ordered = np.sort(values)
-    rank = int(binom.ppf((1 - LEVEL) / 2, count, 0.5))
-    return float(ordered[max(rank - 1, 0)]), float(ordered[min(count - rank, count - 1)])
-
-
-_STAGE = "replay_rules"
-_REPLAYED = "replay of the test window, on which nothing was mined or selected"
-
-
-def figures(
-    backtest: Backtest, effect: BacktestResult, rules: tuple[Rule, ...], candidate: Replay
-) -> list[Figure]:
-    """Return everything that a gate may ask of a set of rules, or of the files it became.
-
-    Parameters
-    ----------
-    backtest : Backtest
-        Of the window that judges.
-    effect : BacktestResult
-        What the rules do in it.
-    rules : tuple of Rule
-        The rules.
-    candidate : Replay
-        Replay with them.
-
-    Returns
-    -------
-    list of Figure
-        Their ids begin with the stage's name, ``replay_rules``.
-    """
-    pages, notified = len(effect.baseline), len(effect.notified)
-    stages_today, stages_with_rules = backtest.baseline.stages, candidate.stages
-    return [
-        _figure("rules", "Rules", len(rules), n=len(rules), unit="rules", method="count"),
-        _figure("baseline_pages", "Pages with today's configuration", pages, n=pages, unit="pages"),
-        _figure(
-            "candidate_pages", "Pages with the rules", len(effect.candidate), n=pages, unit="pages"
-        ),
-        _saved(effect, why_no_page(backtest.rows)),
-        _figure("missed", "Incidents missed", len(effect.missed), n=notified, unit="incidents"),
-        _missed_share(effect),
-        _figure(
-            "vanished", "Incidents of which no receiver at all is notified any more",
-            len(effect.vanished), n=len(effect.incidents), unit="incidents",
-        ),
-        _figure(
-            "heartbeats_changed", "Rules that would change what is sent of a heartbeat",
-            len(backtest.changing_heartbeats(rules)), n=len(rules), unit="rules",
-            method="routes, inhibition and durations of alerts that always fire and are repeated "
-            "every few minutes, without and with each rule",
-        ),
-        *_delays(effect),
-        _figure(
-            "baseline_notifications", "Notifications with today's configuration, of any kind",
-            stages_today["notifications"], n=stages_today["alerts"], unit="notifications",
-        ),
-        _figure(
-            "candidate_notifications", "Notifications with the rules, of any kind",
-            stages_with_rules["notifications"], n=stages_with_rules["alerts"], unit="notifications",
-        ),
-    ]  # fmt: skip
-
-
-def _figure(
-    name: str, label: str, value: float, *, n: int, unit: str, method: str = _REPLAYED
-) -> Figure:
-    return Figure(
-        id=f"{_STAGE}.{name}", label=label, value=value, method=method, n=max(n, 1), unit=unit
-    )
-
-
-def why_no_page(rows: AlertFrame) -> str:
-    """Say why today's configuration sends no page, as far as the alerts themselves show it."""
-    text = "today's configuration sends no page in this window"
-    points = int((rows.ends == rows.starts).sum())
-    if not points:
-        return text
-    return (
-        f"{text}: {points:,} of its {len(rows):,} alerts end as they start, before any group's "
-        "first flush; set hold_seconds of their source (aiops.telemetry.sources)"
-    )
-
-
-def _saved(effect: BacktestResult, no_page: str) -> Figure:
-    window = effect.window
-    low, high = saved_interval(
-        per_day(effect.baseline, window), per_day(effect.candidate, window)
-    ) or (None, None)
-    return Figure(
-        id=f"{_STAGE}.saved_share",
-        label="Share of pages saved",
-        value=round(effect.saved_share, 6) if len(effect.baseline) else None,
-        missing="" if len(effect.baseline) else no_page,
-        low=low,
-        high=high,
-        level=LEVEL if low is not None else None,
-        method=f"{_REPLAYED}; bootstrap over days",
-        n=len(effect.baseline),
-        unit="share",
-    )
-
-
-def _missed_share(effect: BacktestResult) -> Figure:
-    # A guessed link is no proof that people are notified of the incident: it only counts as missed.
-    guessed = sum(incident.assumed_link for incident in effect.notified if not incident.missed)
-    notified = len(effect.notified) - guessed
-    besides = f"; {guessed} incidents linked by service and time alone don't count" * bool(guessed)
-    return Figure(
-        id=f"{_STAGE}.missed_share",
-        label="Share of ticketed incidents missed",
-        value=len(effect.missed) / notified if notified else None,
-        missing=""
-        if notified
-        else "today's configuration pages about no ticketed incident in this window",
-        low=0.0 if notified else None,
-        high=float(clopper_pearson_upper(len(effect.missed), notified, LEVEL))
-        if notified
-        else None,
-        level=LEVEL if notified else None,
-        method=f"Clopper–Pearson, one-sided: the upper bound is the figure that counts{besides}",
-        n=notified,
-        unit="share",
-    )
-
-
-def _delays(effect: BacktestResult) -> list[Figure]:
-    delays = effect.delays()
-    nothing = "no ticketed incident is paged in this window"
-    low, high = median_interval(delays) or (None, None)
-    return [
-        Figure(
-            id=f"{_STAGE}.median_delay",
-            label="Delay added to the median incident's first page",
-            value=float(np.median(delays)) if len(delays) else None,
-            missing="" if len(delays) else nothing,
-            low=low,
-            high=high,
-            level=LEVEL if low is not None else None,
-            method="order statistics of incidents' added delays",
-            n=len(delays),
-            unit="seconds",
-        ),
-        Figure(
-            id=f"{_STAGE}.longest_delay",
-            label="Longest delay added to an incident's first page",
-            value=float(np.max(delays)) if len(delays) else None,
-            missing="" if len(delays) else nothing,
-            method=_REPLAYED,
-            n=len(delays),
-            unit="seconds",
-        ),
-    ]

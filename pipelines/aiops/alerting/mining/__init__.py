@@ -1,6 +1,5 @@
-"""Candidate rules from alert history, one module a family."""
+"""Rules from alert history: what is held back from pagers, and known fixes."""
 
-from pipelines.aiops.alerting.mining.mine import mine, mine_all
-from pipelines.aiops.alerting.mining.patterns import Pattern, Patterns
+from pipelines.aiops.alerting.mining.mine import mine_all
 
-__all__ = ["Pattern", "Patterns", "mine", "mine_all"]
+__all__ = ["mine_all"]

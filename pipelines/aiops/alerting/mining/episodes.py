@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import gcd
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import NEVER, NO, UNKNOWN, YES, AlertFrame
 from pipelines.core.arrays import runs
-from pipelines.core.time import DAY_MS, HOUR_MS
+from pipelines.core.time import DAY_MS
 
 MS = 1000
 """Microseconds in a millisecond, the precision of everything that is mined."""
@@ -59,31 +58,6 @@ class Episodes:
         """Where each series' episodes begin; the last entry is the end of all."""
         count = np.bincount(self.series) if len(self) else np.empty(0, np.int64)
         return np.concatenate([[0], np.cumsum(count)])
-
-    @property
-    def observed_end(self) -> NDArray[np.int64]:
-        """End where it was observed, else the start: until then at least it fired."""
-        return np.where(self.ended, self.end, self.start)
-
-    def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> "Episodes":
-        """Choose episodes by a mask or by ascending positions; a mask of all copies nothing.
-
-        Parameters
-        ----------
-        keep : array of bool, shape (episodes,), or of int64, shape (n,)
-            Mask, or positions.
-
-        Returns
-        -------
-        Episodes
-            The chosen episodes, in their order.
-        """
-        if keep.dtype == np.bool_ and keep.all():
-            return self
-        return Episodes(
-            self.series[keep], self.start[keep], self.end[keep], self.ended[keep],
-            self.acted[keep], self.ticket[keep], self.rows[keep], self.origin, self.span,
-        )  # fmt: skip
 
     def days(self) -> NDArray[np.int64]:
         """UTC day of each start, counted from 1970."""
@@ -164,7 +138,7 @@ def positions(episodes: Episodes, series: NDArray[Any]) -> NDArray[np.int64]:
     Parameters
     ----------
     episodes : Episodes
-        Episodes of the training window.
+        Episodes of the history.
     series : array of int, shape (n,)
         Series, ascending.
 
@@ -227,44 +201,3 @@ def _nothing(window: HistoryWindow, span: int) -> Episodes:
         small, wide, wide, np.empty(0, np.bool_), np.empty(0, np.int8), small, small,
         window.start, span,
     )  # fmt: skip
-
-
-def every_hours(count: int, wanted: int) -> int:
-    """Return the step between hours that leaves about `wanted` of `count` episodes.
-
-    Parameters
-    ----------
-    count : int
-        Number of episodes.
-    wanted : int
-        Number of episodes to keep.
-
-    Returns
-    -------
-    int
-        Hours from one that is kept to the next; coprime to 24, so that every hour of the day is
-        met.
-    """
-    step = max(1, -(-count // wanted))
-    while gcd(step, 24) != 1:
-        step += 1
-    return step
-
-
-def subsample(episodes: Episodes, wanted: int) -> Episodes:
-    """Subsample episodes: keep whole hours, so many that about `wanted` episodes stay.
-
-    Parameters
-    ----------
-    episodes : Episodes
-        Episodes of the training window.
-    wanted : int
-        Number of episodes to keep.
-
-    Returns
-    -------
-    Episodes
-        The episodes of every n-th hour; all where there are few enough.
-    """
-    step = every_hours(len(episodes), wanted)
-    return episodes if step == 1 else episodes.where(episodes.start // HOUR_MS % step == 0)

@@ -1,50 +1,133 @@
-"""What every family looks at: the training window's episodes, patterns and settings, once."""
+"""What every family looks at: alerts of some windows, their episodes, names and services."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import combinations
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config.apply import heartbeats_of
-from pipelines.aiops.alerting.config.model import Config
-from pipelines.aiops.alerting.mining.episodes import Episodes, find_episodes, positions
-from pipelines.aiops.alerting.mining.labels import LabelPairs, behaviour_of, open_labels
-from pipelines.aiops.alerting.mining.patterns import Patterns, find_patterns
-from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.alerting.windows import HistoryWindow, started_in
-from pipelines.aiops.lake.frame import YES, AlertFrame
-from pipelines.aiops.params.alert_rules import MineRulesParams
+from pipelines.aiops.alerting.config.matching import parse_matchers
+from pipelines.aiops.alerting.config.model import PAGE_NAME, Config
+from pipelines.aiops.alerting.mining.episodes import Episodes, find_episodes
+from pipelines.aiops.alerting.replay.model import LabelTable
+from pipelines.aiops.alerting.rules import Matcher, Rule, one_of
+from pipelines.aiops.alerting.windows import HistoryWindow
+from pipelines.aiops.lake.frame import NEVER, AlertFrame
+from pipelines.aiops.params.alert_rules import ExcludedRules, MineRulesParams
+from pipelines.core.arrays import Bools, Ints
+from pipelines.core.errors import SignalboxError
+
+NAME = "alertname"
 
 
 @dataclass(frozen=True)
 class History:
-    """The training window as the families see it.
+    """Alerts that rules are mined from.
 
     Attributes
     ----------
     frame : AlertFrame
-        Alerts that started inside the window.
-    window : HistoryWindow
-        The training window.
+        Alerts that started inside a window, without heartbeats and Signalbox's own pages; nothing
+        after a window is known. Series are numbered by their labels, tickets by their ids.
+    windows : tuple of HistoryWindow
+        What is looked at, in order; none touches the next.
     episodes : Episodes
         Episodes of `frame`.
-    patterns : Patterns
-        Patterns that rules may speak of.
+    table : LabelTable
+        Labels of the series.
+    config : Config
+        Today's configuration.
     params : MineRulesParams
         Settings of mining.
     heartbeats : tuple of str
-        Names of alerts that no rule may touch (`heartbeats_of`); they aren't in `frame`.
+        Names of alerts that no rule may touch (`heartbeats_of`).
     """
 
     frame: AlertFrame
-    window: HistoryWindow
+    windows: tuple[HistoryWindow, ...]
     episodes: Episodes
-    patterns: Patterns
+    table: LabelTable
+    config: Config
     params: MineRulesParams
     heartbeats: tuple[str, ...] = ()
+
+    @property
+    def end(self) -> int:
+        """End of the last window, microseconds since 1970."""
+        return self.windows[-1].end
+
+    @cached_property
+    def pair(self) -> Ints:
+        """Pair of alert name and service of each series, shape (series,)."""
+        services = len(self.services)
+        pair: Ints = self.table.column(NAME)[0] * services + self.table.column(self._service)[0]
+        return pair
+
+    @property
+    def names(self) -> list[str]:
+        """Alert names; "" where one is missing."""
+        return self.table.column(NAME)[1]
+
+    @property
+    def services(self) -> list[str]:
+        """Services; "" where the label is missing."""
+        return self.table.column(self._service)[1]
+
+    @property
+    def _service(self) -> str:
+        return self.params.hold.service_label
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs that there can be."""
+        return len(self.names) * len(self.services)
+
+    @cached_property
+    def _routed_labels(self) -> list[str]:
+        """Labels that today's routes match on, without those of name and service."""
+        found = {m.label for _, route in self.config.route.walk() for m in route.matchers}
+        return sorted(found - {NAME, self._service})
+
+    def matchers(self, series: Ints) -> tuple[Matcher, ...]:
+        """List the name, the services, and the values of other labels that routes match on.
+
+        Parameters
+        ----------
+        series : array of int64, shape (n,)
+            Series of one alert name, at least one.
+
+        Returns
+        -------
+        tuple of Matcher
+            They hold for these series, and for none with a value that these don't have: an alert
+            of a new service, severity or team passes. A missing label is listed as an empty value.
+        """
+        found = []
+        for label in (NAME, self._service, *self._routed_labels):
+            codes, values = self.table.column(label)
+            found.append(one_of(label, [values[code] for code in np.unique(codes[series])]))
+        seen = {matcher.label for matcher in found}
+        return (*found, *(m for m in self._never if m.label not in seen))
+
+    @cached_property
+    def _never(self) -> tuple[Matcher, ...]:
+        """What excludes alerts by one matcher alone, turned round: new ones stay outside too."""
+        opposite = {"=": "!=", "=~": "!~", "!=": "=", "!~": "=~"}
+        turned = {}
+        for at, entry in enumerate(self.params.exclude):
+            matchers = _matchers_of(entry, at)
+            if len(matchers) == 1 and not entry.alertname and not entry.family:
+                only = matchers[0]
+                matcher = only.model_copy(update={"op": opposite[only.op]})
+                turned[matcher.label, matcher.op, matcher.value] = matcher
+        return tuple(turned[key] for key in sorted(turned))
+
+    def team(self, series: Ints) -> str:
+        """Return the label ``team`` if all of these series agree on it; otherwise ""."""
+        codes, values = self.table.column("team")
+        found = np.unique(codes[series])
+        return values[int(found[0])] if len(found) == 1 else ""
 
 
 @dataclass(frozen=True)
@@ -54,9 +137,9 @@ class Mined:
     Attributes
     ----------
     rules : sequence of Rule
-        Candidate rules, those that save most first.
+        Rules, those that matter most first.
     tried : int
-        Candidates compared: what the Bonferroni correction pays for.
+        Candidates compared.
     """
 
     rules: Sequence[Rule]
@@ -69,344 +152,186 @@ Family = Callable[[History], Mined]
 def history_of(
     frame: AlertFrame,
     params: MineRulesParams,
-    window: HistoryWindow,
-    config: Config | None = None,
+    windows: Sequence[HistoryWindow],
+    config: Config,
 ) -> History:
-    """Prepare a training window; nothing that came after it is read.
+    """Prepare the alerts of some windows; nothing outside of them is read.
 
     Parameters
     ----------
     frame : AlertFrame
-        The whole alert history; what started outside of `window` is left out.
+        The whole alert history.
     params : MineRulesParams
         Settings of mining (section `mine_rules`).
-    window : HistoryWindow
-        The training window.
-    config : Config or None
-        Today's configuration, which says what is a heartbeat; None: nothing is.
+    windows : sequence of HistoryWindow
+        At least one; those that touch count as one.
+    config : Config
+        Today's configuration.
 
     Returns
     -------
     History
-        Episodes and patterns of the window, without heartbeats.
+        The same whatever the order of the rows and the numbering of the series.
     """
-    fires = frame.where((frame.starts < window.end) & (frame.ends > window.start))
-    series = heartbeats_of(fires, config, window.start, window.end) if config else ()
-    heartbeats = tuple(sorted({frame.labels[number].get(NAME, "") for number in series} - {""}))
-    named = np.array([labels.get(NAME, "") in heartbeats for labels in frame.labels], dtype=bool)
-    if heartbeats:
-        frame = frame.where(~named[frame.series])
-    seen = started_in(frame, window)
-    episodes = find_episodes(seen, window)
-    pairs = LabelPairs(frame.labels)
-    patterns = find_patterns(
-        frame.labels,
-        pairs,
-        behaviour_of(episodes, len(frame.labels)),
-        min_episodes=params.min_episodes,
-        max_patterns=params.max_patterns,
-        max_values=params.max_values,
-        open_labels=open_labels(episodes, pairs),
+    whole = join_windows(windows)
+    heartbeats = _heartbeat_names(frame, config, whole)
+    seen = _renumbered(_inside(frame, whole, {*heartbeats, PAGE_NAME}))
+    span = HistoryWindow(whole[0].start, whole[-1].end)
+    return History(
+        seen, whole, find_episodes(seen, span), LabelTable(seen.labels), config, params, heartbeats
     )
-    return History(seen, window, episodes, patterns, params, heartbeats)
+
+
+def join_windows(windows: Sequence[HistoryWindow]) -> tuple[HistoryWindow, ...]:
+    """Put windows in order of time, and those that touch or overlap together.
+
+    Parameters
+    ----------
+    windows : sequence of HistoryWindow
+        At least one.
+
+    Returns
+    -------
+    tuple of HistoryWindow
+        None of them touches the next.
+    """
+    found: list[HistoryWindow] = []
+    for window in sorted(windows, key=lambda each: (each.start, each.end)):
+        if found and window.start <= found[-1].end:
+            found[-1] = replace(found[-1], end=max(found[-1].end, window.end))
+        else:
+            found.append(window)
+    return tuple(found)
+
+
+def _heartbeat_names(
+    frame: AlertFrame, config: Config, windows: Sequence[HistoryWindow]
+) -> tuple[str, ...]:
+    """Names of which any series is a heartbeat in any window: other series of it may become one."""
+    found = set()
+    for window in windows:
+        fires = frame.where((frame.starts < window.end) & (frame.ends > window.start))
+        series = heartbeats_of(fires, config, window.start, window.end)
+        found |= {frame.labels[number].get(NAME, "") for number in series.tolist()}
+    return tuple(sorted(found - {""}))
+
+
+def _inside(
+    frame: AlertFrame, windows: Sequence[HistoryWindow], without: Collection[str]
+) -> AlertFrame:
+    """Alerts that started in a window and have other names; ends after it aren't known yet."""
+    named = np.array([labels.get(NAME, "") in without for labels in frame.labels], dtype=bool)
+    kept, unknown = np.zeros(len(frame), bool), np.zeros(len(frame), bool)
+    for window in windows:
+        inside = window.holds(frame.starts)
+        kept |= inside
+        unknown |= inside & (frame.ends >= window.end)
+    if frame.end_observed is not None:
+        # How long a point in time is assumed to hold is known when it begins.
+        unknown &= frame.end_observed
+    kept &= ~named[frame.series]
+    ends = np.where(unknown, NEVER, frame.ends)
+    return replace(frame, ends=ends).where(np.flatnonzero(kept))
+
+
+def _renumbered(frame: AlertFrame) -> AlertFrame:
+    """Drop series without rows; number the others by their labels, and tickets by their ids."""
+    used = np.unique(frame.series)
+    key = [sorted(frame.labels[number].items()) for number in used.tolist()]
+    order = sorted(range(len(used)), key=key.__getitem__)
+    number = np.zeros(len(frame.labels), np.int32)
+    number[used[order]] = np.arange(len(used))
+    labels = [frame.labels[at] for at in used[order].tolist()]
+    by_id = sorted(range(len(frame.tickets)), key=frame.tickets.__getitem__)
+    # The last entry is for rows without a ticket, which have -1.
+    ticket = np.full(len(by_id) + 1, -1, np.int32)
+    ticket[by_id] = np.arange(len(by_id))
+    return replace(
+        frame,
+        series=number[frame.series],
+        labels=labels,
+        ticket=ticket[frame.ticket],
+        tickets=[frame.tickets[at] for at in by_id],
+    )
 
 
 @dataclass(frozen=True)
-class IndependentUnits:
-    """Independent units of the patterns of one level: a pattern's episodes of one stretch of time.
+class Exclusion:
+    """What an entry of ``aiops.mine_rules.exclude`` leaves out.
 
     Attributes
     ----------
-    pattern : array of int64, shape (units,)
-        Position in `Patterns.items`, ascending.
-    day : array of int64, shape (units,)
-        UTC day since 1970.
-    order : array of int64, shape (episodes,)
-        Episodes in order of their units, positions in the array they were made from.
-    first : array of int64, shape (units,)
-        Where each unit begins in `order`.
+    entry : ExcludedRules
+        The entry.
+    pairs : array of bool, shape (pairs,)
+        Pairs of alert name and service that it leaves out; none for an entry that names a rule or
+        a whole family.
     """
 
-    pattern: NDArray[np.int64]
-    day: NDArray[np.int64]
-    order: NDArray[np.int64]
-    first: NDArray[np.int64]
+    entry: ExcludedRules
+    pairs: Bools
 
-    def worst(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the largest value of each unit, given one for each episode.
+    def concerns(self, family: str) -> bool:
+        """Return whether the pairs are left out of a family."""
+        return self.entry.family in (None, family)
 
-        Parameters
-        ----------
-        values : array, shape (episodes,)
-            Value of each episode of the array that the units were made from.
-
-        Returns
-        -------
-        array, shape (units,)
-            The units' maxima, same type as `values`.
-        """
-        return np.maximum.reduceat(values[self.order], self.first)
+    @property
+    def whole_family(self) -> str | None:
+        """The family that the entry leaves out as a whole."""
+        names_alerts = self.entry.alertname or self.entry.matchers
+        return None if names_alerts else self.entry.family
 
 
-def units(episodes: Episodes, level: NDArray[np.int32], seconds: int) -> IndependentUnits:
-    """Subsample episodes to units of `seconds`: alerts of one burst aren't independent.
-
-    Parameters
-    ----------
-    episodes : Episodes
-        Episodes of the training window.
-    level : array of int32, shape (series,)
-        Pattern of each series, -1 without one.
-    seconds : int
-        Length of a stretch of time, seconds.
-
-    Returns
-    -------
-    IndependentUnits
-        One unit for each pattern and stretch that has an episode.
-    """
-    pattern = level[episodes.series]
-    rows = np.flatnonzero(pattern >= 0)
-    # Pattern and block of time as one number: one sort groups the episodes into units.
-    block = episodes.start[rows] // (seconds * 1000)
-    blocks = episodes.span // (seconds * 1000) + 1
-    key = pattern[rows].astype(np.int64) * blocks + block
-    order = np.argsort(key)
-    key = key[order]
-    first = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])[: len(key)])
-    chosen = rows[order]
-    day = (episodes.start[chosen[first]] + episodes.origin // 1000) // 86_400_000
-    return IndependentUnits(key[first] // blocks, day, chosen, first)
-
-
-def days_per_pattern(unit: IndependentUnits, patterns: int) -> NDArray[np.int64]:
-    """Count the separate UTC days on which each pattern has a unit.
-
-    Parameters
-    ----------
-    unit : IndependentUnits
-        Units of one level.
-    patterns : int
-        Number of patterns.
-
-    Returns
-    -------
-    array of int64, shape (patterns,)
-        Days of each pattern.
-    """
-    if not len(unit.pattern):
-        return np.zeros(patterns, np.int64)
-    base = int(unit.day.min())
-    width = int(unit.day.max()) - base + 1
-    # Pattern and day as one number: each pair counts once, however many units it has.
-    pairs = np.unique(unit.pattern * width + unit.day - base)
-    days: NDArray[np.int64] = np.bincount(pairs // width, minlength=patterns)
-    return days
-
-
-def levels(history: History) -> Iterator[NDArray[np.int32]]:
-    """Yield the levels of the patterns that hold any series.
+def exclusions(history: History) -> list[Exclusion]:
+    """Find what the settings leave out.
 
     Parameters
     ----------
     history : History
-        The training window as the families see it.
+        The alerts.
 
-    Yields
+    Returns
+    -------
+    list of Exclusion
+        One an entry.
+
+    Raises
     ------
-    array of int32, shape (series,)
-        Pattern of each series, -1 without one.
+    SignalboxError
+        If a matcher isn't one.
     """
-    for level in history.patterns.levels:
-        if (level >= 0).any():
-            yield level
+    found = []
+    for at, entry in enumerate(history.params.exclude):
+        matchers = list(_matchers_of(entry, at))
+        if entry.alertname:
+            matchers.append(Matcher(label=NAME, op="=", value=entry.alertname))
+        pairs = np.zeros(history.pairs, bool)
+        if matchers:
+            pairs[history.pair[history.table.mask(matchers)]] = True
+        found.append(Exclusion(entry, pairs))
+    return found
 
 
-def members(history: History, index: int) -> NDArray[np.int64]:
-    """Return the positions of a pattern's episodes, ascending; they lie together series by series.
-
-    Parameters
-    ----------
-    history : History
-        The training window as the families see it.
-    index : int
-        Position in `Patterns.items`.
-
-    Returns
-    -------
-    array of int64, shape (n,)
-        Positions in `History.episodes`.
-    """
-    return positions(history.episodes, history.patterns.items[index].series)
+def excluded_pairs(history: History, family: str) -> Bools:
+    """Return which pairs of alert name and service are left out of a family, shape (pairs,)."""
+    found = np.zeros(history.pairs, bool)
+    for exclusion in exclusions(history):
+        if exclusion.concerns(family):
+            found |= exclusion.pairs
+    return found
 
 
-NAME = "alertname"
+def _matchers_of(entry: ExcludedRules, at: int) -> tuple[Matcher, ...]:
+    found: list[Matcher] = []
+    for number, text in enumerate(entry.matchers):
+        where = f"params.yaml: aiops.mine_rules.exclude[{at}].matchers[{number}]"
+        matchers = parse_matchers(text, where)
+        if not matchers:
+            raise SignalboxError(f"{where}: {text!r} holds no matcher")
+        found += matchers
+    return tuple(found)
 
 
-def common_labels(
-    pairs: LabelPairs,
-    episodes: NDArray[np.int64],
-    most: int,
-    without: Collection[str] = (),
-) -> list[str]:
-    """List labels to group alerts by: on many episodes, with several values, not one each.
-
-    Parameters
-    ----------
-    pairs : LabelPairs
-        Labels of all series.
-    episodes : array of int64, shape (series,)
-        Number of each series' episodes.
-    most : int
-        Largest number of labels; those on most episodes come first.
-    without : collection of str
-        Names of labels to leave out.
-
-    Returns
-    -------
-    list of str
-        Names of labels, those on most episodes first.
-    """
-    series = np.flatnonzero(episodes)
-    found, at = pairs.having(series)
-    # A label weighs as much as the episodes of the series that have it.
-    weight = np.bincount(pairs.key[found], episodes[series[at]], len(pairs.keys)).astype(np.int64)
-    values = np.bincount(pairs.key[np.unique(found)], minlength=len(pairs.keys))
-    useful = np.flatnonzero((values >= 2) & (values <= np.maximum(2, weight // 2)))
-    names = [(-int(weight[number]), pairs.keys[number]) for number in useful.tolist()]
-    return [name for _, name in sorted(names) if name != NAME and name not in without][:most]
-
-
-def label_sets(keys: Sequence[str], largest: int = 2) -> list[tuple[str, ...]]:
-    """List all sets of at most `largest` labels, the empty one among them, names in order.
-
-    Parameters
-    ----------
-    keys : sequence of str
-        Names of labels.
-    largest : int, default 2
-        Most labels in a set.
-
-    Returns
-    -------
-    list of tuple of str
-        The sets, by size.
-    """
-    return [
-        tuple(sorted(chosen))
-        for size in range(largest + 1)
-        for chosen in combinations(sorted(keys), size)
-    ]
-
-
-class Coder:
-    """Numbers for the values that some series have of sets of labels.
-
-    Parameters
-    ----------
-    pairs : LabelPairs
-        Labels of all series.
-    series : array of int64, shape (n,)
-        Series to number, ascending.
-    """
-
-    def __init__(self, pairs: LabelPairs, series: NDArray[np.int64]) -> None:
-        self.pairs = pairs
-        self.series = series
-        self._single: dict[str, NDArray[np.int64]] = {}
-
-    def codes(self, keys: tuple[str, ...]) -> NDArray[np.int64]:
-        """Give a number to each series' values of `keys`, in their order; -1 to other series.
-
-        A missing label is the empty value, as it is in Alertmanager.
-
-        Parameters
-        ----------
-        keys : tuple of str
-            Names of labels.
-
-        Returns
-        -------
-        array of int64, shape (series,)
-            Code of each series, -1 for those that aren't numbered.
-        """
-        code = np.zeros(len(self.series), np.int64)
-        for key in keys:
-            single = self._codes(key)
-            count = int(single.max(initial=0)) + 1
-            # Renumbered after every label, so that the product of the counts can't overflow.
-            _, code = np.unique(code * count + single, return_inverse=True)
-        codes = np.full(len(self.pairs), -1, np.int64)
-        codes[self.series] = code
-        return codes
-
-    def _codes(self, key: str) -> NDArray[np.int64]:
-        if key not in self._single:
-            self._single[key] = self.pairs.codes(key, self.series)
-        return self._single[key]
-
-
-@dataclass(frozen=True)
-class Kinds:
-    """Kinds of alerts with episodes enough.
-
-    Attributes
-    ----------
-    keys : list of (str, str)
-        Name and severity ("" without) of each kind, in order.
-    of_series : array of int64, shape (series,)
-        Position in `keys` of each series, -1 for others.
-    acted : list of array of int64, one a kind
-        Positions of each kind's episodes that somebody acted on.
-    """
-
-    keys: list[tuple[str, str]]
-    of_series: NDArray[np.int64]
-    acted: list[NDArray[np.int64]]
-
-    def words(self, kind: int) -> str:
-        """Name the kind, with its severity where the name has several.
-
-        Parameters
-        ----------
-        kind : int
-            Position in `keys`.
-
-        Returns
-        -------
-        str
-            Name, and severity in brackets where it is needed.
-        """
-        name, severity = self.keys[kind]
-        several = sum(other == name for other, _ in self.keys) > 1
-        return f"{name} ({severity or 'no severity'})" if several else name
-
-
-def kinds_of(history: History) -> Kinds:
-    """Find the kinds among the series that have patterns.
-
-    Parameters
-    ----------
-    history : History
-        The training window as the families see it.
-
-    Returns
-    -------
-    Kinds
-        Kinds with at least `MineRulesParams.min_episodes` episodes.
-    """
-    labels = history.patterns.labels
-    by_kind: dict[tuple[str, str], list[int]] = {}
-    for item in history.patterns.items:
-        if item.parent < 0:
-            for series in item.series.tolist():
-                key = (item.name, labels[series].get("severity", ""))
-                by_kind.setdefault(key, []).append(series)
-    least, episodes = history.params.min_episodes, history.patterns.episodes
-    keys = sorted(key for key, series in by_kind.items() if episodes[series].sum() >= least)
-    of_series = np.full(len(labels), -1, np.int64)
-    for kind, key in enumerate(keys):
-        of_series[by_kind[key]] = kind
-    acted = np.flatnonzero(history.episodes.acted == YES)
-    kind_of = of_series[history.episodes.series[acted]]
-    return Kinds(keys, of_series, [acted[kind_of == kind] for kind in range(len(keys))])
+def is_left_out(rule: Rule, entries: Sequence[ExcludedRules]) -> bool:
+    """Return whether settings leave out this very rule, by its id."""
+    return any(entry.id == rule.id for entry in entries)

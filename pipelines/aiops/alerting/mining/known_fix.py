@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.mining import support
-from pipelines.aiops.alerting.mining.history import Family, History, Mined, members
-from pipelines.aiops.alerting.rules import KnownFixRule, Rule, with_id
-from pipelines.core.stats import bonferroni_level, clopper_pearson_lower
+from pipelines.aiops.alerting.mining.history import History, Mined, excluded_pairs, is_left_out
+from pipelines.aiops.alerting.rules import KnownFixRule, with_id
+from pipelines.core.arrays import Ints
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,108 +29,109 @@ class _Fixes:
         self.fix: list[str] = rows["fix"].fillna("").astype(str).to_list()
 
 
-def fixes_miner(tickets: "pd.DataFrame | None") -> Family:
-    """Return a miner of known fixes over these tickets.
-
-    Parameters
-    ----------
-    tickets : DataFrame or None
-        Columns ``ticket_id``, ``opened_at``, ``closed_at`` and ``fix``; None: nothing is found.
-
-    Returns
-    -------
-    Family
-        A family's miner.
-    """
-
-    def mine(history: History) -> Mined:
-        return Mined([], 0) if tickets is None else mine_known_fix(history, tickets)
-
-    return mine
-
-
 def mine_known_fix(history: History, tickets: "pd.DataFrame") -> Mined:
-    """Find fixes that ended most of a pattern's tickets; a ticket counts once however noisy.
+    """Find fixes that ended most tickets of an alert name, or of one of its services.
+
+    A ticket counts once, however noisy.
 
     Parameters
     ----------
     history : History
-        The training window as the families see it.
+        The alerts.
     tickets : DataFrame
         Columns ``ticket_id``, ``opened_at``, ``closed_at`` and ``fix``.
 
     Returns
     -------
     Mined
-        Rules of family known_fix.
+        Rules of family known_fix. A service has a rule of its own where its alert name has none.
     """
     fixes = _Fixes(history, tickets)
-    params, counted = history.params.known_fix, []
-    for index in _patterns_with_tickets(history):
-        rows = _first_of_ticket(history, index)
-        rows = rows[[bool(fixes.fix[t]) for t in history.episodes.ticket[rows].tolist()]]
-        days = np.unique(history.episodes.days()[rows])
-        if len(rows) >= params.min_tickets and len(days) >= history.params.min_days:
-            counted.append((index, rows))
-    rules: list[Rule] = []
+    params = history.params.known_fix
+    fixed = np.array([bool(text) for text in fixes.fix], dtype=bool)
+    episodes, services = history.episodes, len(history.services)
+    rows = np.flatnonzero(episodes.ticket >= 0)
+    rows = rows[fixed[episodes.ticket[rows]]]
+    pair = history.pair[episodes.series[rows]]
+    excluded = excluded_pairs(history, "known_fix")
+    left = ~excluded[pair]
+    rows, pair = rows[left], pair[left]
+    named = np.array([bool(name) for name in history.names])[pair // services]
+    served = named & np.array([bool(name) for name in history.services])[pair % services]
+    candidates = []
+    for of_name, code, keep in ((True, pair // services, named), (False, pair, served)):
+        for number, members in _first_of_tickets(history, rows[keep], code[keep]):
+            days = np.unique(episodes.days()[members])
+            if len(members) >= params.min_tickets and len(days) >= params.min_days:
+                candidates.append((of_name, number, members))
+    rules: list[KnownFixRule] = []
     done: set[int] = set()
-    for index, rows in counted:
-        rule = _rule(history, index, rows, fixes, len(counted))
-        if rule is not None and not done.intersection(history.patterns.ancestors(index)):
-            done.add(index)
+    for of_name, number, members in candidates:
+        if not of_name and number // services in done:
+            continue
+        code_of_series = history.pair // services if of_name else history.pair
+        series = np.flatnonzero((code_of_series == number) & ~excluded[history.pair])
+        rule = _rule(history, members, series, fixes, tried=len(candidates), of_name=of_name)
+        if rule is not None and not is_left_out(rule, history.params.exclude):
             rules.append(rule)
-    return Mined(rules[: history.params.max_rules], len(counted))
+            if of_name:
+                done.add(number)
+    return Mined(rules, len(candidates))
 
 
-def _patterns_with_tickets(history: History) -> list[int]:
-    ticketed = np.unique(history.episodes.series[history.episodes.ticket >= 0])
-    found = [of_level[ticketed] for of_level in history.patterns.levels]
-    return [int(index) for index in np.unique(np.concatenate(found)) if index >= 0]
-
-
-def _first_of_ticket(history: History, index: int) -> NDArray[np.int64]:
-    """Give the pattern's first episode of each of its tickets."""
+def _first_of_tickets(
+    history: History, rows: NDArray[np.int64], code: Ints
+) -> list[tuple[int, NDArray[np.int64]]]:
+    """Give each code with the first episode of each of its tickets, ascending."""
     episodes = history.episodes
-    rows = members(history, index)
-    rows = rows[episodes.ticket[rows] >= 0]
-    order = rows[np.lexsort((episodes.start[rows], episodes.ticket[rows]))]
-    _, first = np.unique(episodes.ticket[order], return_index=True)
-    return np.sort(order[first])
+    order = np.lexsort((episodes.start[rows], episodes.ticket[rows], code))
+    rows, code = rows[order], code[order]
+    ticket = episodes.ticket[rows]
+    first = np.ones(len(rows), bool)
+    first[1:] = (code[1:] != code[:-1]) | (ticket[1:] != ticket[:-1])
+    rows, code = rows[first], code[first]
+    numbers, begins = np.unique(code, return_index=True)
+    parts = np.split(rows, begins[1:]) if len(rows) else []
+    return [(int(n), np.sort(part)) for n, part in zip(numbers, parts, strict=True)]
 
 
 def _rule(
-    history: History, index: int, rows: NDArray[np.int64], fixes: _Fixes, tried: int
-) -> KnownFixRule | None:
-    tickets = history.episodes.ticket[rows].tolist()
+    history: History, rows: NDArray[np.int64], series: Ints, fixes: _Fixes, *, tried: int,
+    of_name: bool,
+) -> KnownFixRule | None:  # fmt: skip
+    episodes, params = history.episodes, history.params.known_fix
+    tickets = episodes.ticket[rows].tolist()
     names = [fixes.fix[t] for t in tickets]
     fix = min(set(names), key=lambda name: (-names.count(name), name))
     good, n = names.count(fix), len(names)
-    low = float(clopper_pearson_lower(good, n, bonferroni_level(history.params.alpha, tried)))
-    matchers = history.patterns.matchers(index)
-    if low < history.params.known_fix.min_share or matchers is None:
+    bound = support.bound_of(
+        f"share of tickets that '{fix}' ended", good, n, alpha=params.alpha, tried=tried
+    )
+    if (bound.low or 0.0) < params.min_share:
         return None
+    pair = int(history.pair[series[0]])
+    alert = history.names[pair // len(history.services)]
+    if not of_name:
+        alert = f"{alert} of {history.services[pair % len(history.services)]}"
     same = np.array([name == fix for name in names])
     minutes = fixes.minutes[np.array(tickets)[same]]
     taken = float(np.median(minutes[~np.isnan(minutes)])) if (~np.isnan(minutes)).any() else 0.0
     return with_id(KnownFixRule(
         id="",
-        matchers=matchers,
+        matchers=history.matchers(series),
         fix=fix,
         median_minutes=round(taken, 2),
         sentence=(
-            f"'{fix}' ended {good:,} of {n:,} tickets of {history.patterns.items[index]} (at least "
-            f"{support.percent(low)} with confidence), after {taken:.0f} minutes in the median: a "
-            f"candidate for automation. Pages stay as they are."
+            f"'{fix}' ended {good:,} of {n:,} tickets of {alert} (at least "
+            f"{support.percent(bound.low or 0.0)} with confidence), after {taken:.0f} minutes in "
+            "the median: a candidate for automation. Pages stay as they are."
         ),
-        support=support.support_of(history.episodes, rows, n),
-        bound=support.bound_of(
-            f"share of tickets that '{fix}' ended", good, n, low=low,
-            alpha=history.params.alpha, tried=tried,
-        ),
+        support=support.support_of(episodes, rows),
+        bound=bound,
         expires=support.expiry(history),
-        team=history.patterns.team(index),
+        team=history.team(series),
         examples=support.examples_of(
             history, rows[same],
-            lambda i: f"ticket {history.frame.tickets[history.episodes.ticket[i]]}: {fix}",
+            lambda i: f"ticket {history.frame.tickets[episodes.ticket[i]]}: {fix}",
         ),
     ))  # fmt: skip

@@ -10,14 +10,13 @@ Rule                                             Alertmanager                   
 ===============================================  ==============================  ==================
 An alert ends at the deepest routes that match;  dispatch/route.go               `routing`
 ``continue`` looks at siblings too
-Groups are (route, values of ``group_by``);      dispatch/dispatch.go            `rule_durations`
+Groups are (route, values of ``group_by``);      dispatch/dispatch.go            `lifetimes`
 first flush after ``group_wait``, then every
 ``group_interval``; flushes drop what is
 resolved; an empty group goes with the next
 30 s sweep, since 0.32 at once
-Alerts of one series that overlap are one        provider/mem, types.Merge       `rule_durations`
-``for``, ``keep_firing_for``                     (Prometheus) rules/alerting.go  `rule_durations`
-Guards of what rules hide                        (Prometheus) exported rules     `guard_alerts`
+Alerts of one series that overlap are one        provider/mem, types.Merge       `lifetimes`
+Pages that stand for held alerts                 (Prometheus) exported rules     `held_pages`
 Inhibited if a source fires and ``equal``        inhibit/inhibit.go              `suppression`
 labels are equal (missing = empty); two-sided
 alerts don't inhibit each other
@@ -50,8 +49,8 @@ Approximations, all of them:
   started.
 - Prometheus sends resolved alerts again for 15 minutes. That keeps groups alive that long, which
   isn't modelled; it only decides whether a later alert waits ``group_wait`` or for a flush.
-- Prometheus evaluates at every moment. A real guard is up to two evaluations late, and counts
-  starts that its step tells apart.
+- Prometheus evaluates the rules about held alerts at multiples of their step since 1970 (a real one
+  at its own phase), sees an alert as soon as it fires, and misses no evaluation.
 - One process, not a cluster; no reloads or restarts.
 - A receiver's integrations with one ``send_resolved`` are answered alike.
 - Defects of releases aren't modelled: inhibitions that 0.28 to 0.34.0 lose when one of several
@@ -59,18 +58,9 @@ Approximations, all of them:
   (``muted-alerts-in-nflog``, ``--dispatch.start-delay``), nor names in matchers that aren't of
   Prometheus' old form (0.27).
 
-Where a rule can raise the number of pages, because semantics say so:
-
-- Anything that takes an alert out of a group (``for``, ``keep_firing_for``, a quiet route) can
-  take away the life of a group that a later, short alert fell into between two flushes: that alert
-  then has a group of its own, and is told after ``group_wait``. (Rare since 0.32.)
-- A child route (duplicate, recurring) parts a group in two, each with its own notifications.
-- An inhibition that ends, or a muted time, shows an alert later than others of its group: a
-  notification of its own.
-
-- A guard's alert that is over within ``group_wait``, or between two flushes, is told as little as
-any
-  other: a count guard's window should be several times ``group_interval``.
+Where a rule can raise the number of pages, because semantics say so: an alert that is held can take
+away the life of a group that a later, short alert fell into between two flushes; that alert then
+has a group of its own, and is told after ``group_wait``. (Rare since 0.32.)
 
 What differs between releases, as far as it decides who is told: ``group_by: []`` on a child
 inherits before 0.31 (its pull request 4825); an empty group waits for a sweep before 0.32 (4966);
@@ -80,13 +70,11 @@ flush, not some microseconds later (4864): the same here. 0.28 and later remembe
 group, which decides nothing.
 """
 
-from pipelines.aiops.alerting.config import GUARD_NAME, STILL_NAME, Silence
-from pipelines.aiops.alerting.replay.guard_alerts import guard_labels, still_labels
-from pipelines.aiops.alerting.replay.model import Timing
+from pipelines.aiops.alerting.config import Silence
+from pipelines.aiops.alerting.replay.model import Deployed, HeldAlerts, Timing
 from pipelines.aiops.alerting.replay.outcome import STATUSES
 from pipelines.aiops.alerting.replay.run import Replay, replay, replay_files
 
 __all__ = [
-    "GUARD_NAME", "STATUSES", "STILL_NAME", "Replay", "Silence", "Timing", "guard_labels", "replay",
-    "replay_files", "still_labels",
+    "STATUSES", "Deployed", "HeldAlerts", "Replay", "Silence", "Timing", "replay", "replay_files",
 ]  # fmt: skip

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.aiops.alerting.replay.lifetimes import Members
 from pipelines.aiops.alerting.replay.model import FiringPeriods
-from pipelines.aiops.alerting.replay.rule_durations import Members
 from pipelines.aiops.alerting.replay.suppression import SuppressedIntervals
 from pipelines.core.arrays import Bools, Ints, heads, merged, order_of, search
 

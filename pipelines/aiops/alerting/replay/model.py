@@ -15,7 +15,7 @@ from pipelines.aiops.alerting.config import (
     value_matches,
     values_of,
 )
-from pipelines.aiops.alerting.rules import HoldRule, Matcher, Rule
+from pipelines.aiops.alerting.rules import HoldRule, Matcher
 from pipelines.aiops.lake.frame import Labels
 from pipelines.core.arrays import Bools, Ints
 
@@ -211,32 +211,6 @@ def timing_of(process: Process) -> Timing:
 
 
 @dataclass(frozen=True)
-class Episodes:
-    """When each alert's condition holds, sorted by series and start; shape (episodes,).
-
-    Rows of one series that overlap or touch are one episode. ``keep_firing_for`` can make several
-    of them one firing period: what that period told of the first isn't told of the next.
-
-    Attributes
-    ----------
-    starts, ends : array of int64, microseconds since 1970
-        End exclusive.
-    period : array of int64
-        Firing period that the episode is part of, -1 if it never fired.
-    of_row : array of int64, shape (rows,)
-        Episode of each row of the alert frame, -1 if it started too late to be replayed.
-    """
-
-    starts: Ints
-    ends: Ints
-    period: Ints
-    of_row: Ints
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-
-@dataclass(frozen=True)
 class FiringPeriods:
     """Periods in which a series fires, sorted by series and start, never touching.
 
@@ -247,19 +221,14 @@ class FiringPeriods:
     starts, ends : array of int64, shape (periods,), microseconds since 1970
         End exclusive.
     of_row : array of int64, shape (rows,)
-        Which period each row of the alert frame belongs to, -1 if it never fired.
-    held_by : array of int64, shape (rows,)
-        Index of the rule that kept a row from firing, -1 if none.
-    episodes : Episodes
-        The alerts' own episodes, of which the periods are made.
+        Which period each row of the alert frame belongs to, -1 if it started too late to be
+        replayed.
     """
 
     series: Ints
     starts: Ints
     ends: Ints
     of_row: Ints
-    held_by: Ints
-    episodes: Episodes
 
     def __len__(self) -> int:
         return len(self.series)
@@ -274,7 +243,7 @@ class ReplayInputs:
     config : Config
         The configuration, with the rules applied to it.
     table : LabelTable
-        Labels of all series, those of guards among them.
+        Labels of all series, those of held alerts' pages among them.
     periods : FiringPeriods
         When each series fires.
     until : int, microseconds since 1970
@@ -389,14 +358,10 @@ class Deployed:
         The configuration without anything of ours.
     config : Config
         The configuration with the rules in it.
-    rules : tuple of Rule
-        What happens outside Alertmanager, one rule for each Prometheus: rules that wait or keep
-        firing, and those whose guards are heard. They have the ids of the rules they serve.
     held : tuple of HeldAlerts
         What each Prometheus holds back.
     """
 
     today: Config
     config: Config
-    rules: tuple[Rule, ...]
-    held: tuple[HeldAlerts, ...] = ()
+    held: tuple[HeldAlerts, ...]

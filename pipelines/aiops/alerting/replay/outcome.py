@@ -1,16 +1,16 @@
 """What became of each alert, and what was sent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.config import QUIET_RECEIVER
 from pipelines.aiops.alerting.replay.flushes import Firing, FiringIntervals, Resolved, Rows, key_of
+from pipelines.aiops.alerting.replay.lifetimes import Members
 from pipelines.aiops.alerting.replay.model import Groups
 from pipelines.aiops.alerting.replay.notification_log import REASONS, NotificationLog
-from pipelines.aiops.alerting.replay.rule_durations import Members
 from pipelines.aiops.alerting.replay.suppression import SuppressedIntervals
 from pipelines.core.arrays import Bools, Ints, heads, order_of, spread
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 STATUSES = (
-    "paged", "notified", "demoted", "inhibited", "muted", "silenced", "folded", "not_fired",
+    "paged", "held", "notified", "unsent", "inhibited", "muted", "silenced", "folded", "not_fired",
 )  # fmt: skip
 """Every status; the smaller number counts where an alert is in several groups."""
-PAGED, NOTIFIED, DEMOTED, INHIBITED, MUTED, SILENCED, FOLDED, NOT_FIRED = range(8)
+PAGED, HELD, NOTIFIED, UNSENT, INHIBITED, MUTED, SILENCED, FOLDED, NOT_FIRED = range(9)
 NOT_YET = 2**62
 
 
@@ -35,7 +35,7 @@ class Outcomes:
     status : array of int64
         Index into `STATUSES`.
     rule : array of int64
-        Number of the rule that decided, as `origins_of` counts; -1 if none.
+        Number of the rule that holds it, as `origins_of` counts; -1 if none.
     group : array of int64
         Group (as in `Groups.group_id`) of the first page, or the first group; `NOT_YET` if none.
     first_page : array of int64, microseconds since 1970
@@ -77,17 +77,17 @@ class Outcomes:
 class Lookups:
     """Whose notifications are looked through, from when until when, for whom; shape (lookups,).
 
-    People are notified of an episode by a notification that names its alert (or that a guard sends
-    of it) while the episode lasts: neither an older one nor a later one tells of it.
+    People are notified of an alert by a notification that names it (or the page that stands for
+    it) while it fires: neither an older one nor a later one tells of it.
 
     Attributes
     ----------
     period : array of int64
         Firing period that the notification names, ascending.
     starts, ends : array of int64, microseconds since 1970
-        When the episode begins and ends, end exclusive.
+        When the alert begins and ends to fire, end exclusive.
     target : array of int64
-        Number of the episode, or of the pair of a guard's alert and an episode.
+        Number of the alert's firing period, or of the pair of such a period and a page.
     first_page, first_notification : array of int64, shape (targets,), microseconds since 1970
         The first page and the first notification of any receiver; `NOT_YET` if none. `judge`
         enters them.
@@ -102,7 +102,7 @@ class Lookups:
 
     @classmethod
     def of(cls, period: Ints, starts: Ints, ends: Ints) -> "Lookups":
-        """Make lookups, one a target; those without a period (-1) are never found.
+        """Make lookups, one a target.
 
         Parameters
         ----------
@@ -115,7 +115,6 @@ class Lookups:
             Sorted by period.
         """
         order = np.argsort(period, kind="stable")
-        order = order[np.searchsorted(period[order], 0) :]
         nothing = (np.full(len(period), NOT_YET) for _ in range(2))
         return cls(period[order], starts[order], ends[order], order, *nothing)
 
@@ -133,7 +132,7 @@ class Lookups:
         period = trace.members.period[firing.member]
         first = np.searchsorted(self.period, period)
         owner, at = spread(first, np.searchsorted(self.period, period, side="right") - first)
-        # Flushes that see the alert firing, and lie within its episode.
+        # Flushes that see what is named firing, while the alert itself does.
         low = np.maximum(firing.start[owner], self.starts[at])
         high = np.minimum(firing.end[owner], self.ends[at])
         some = low < high
@@ -243,20 +242,15 @@ def _noticed(groups: Groups, trace: ReplayTrace) -> Bools:
     return found
 
 
-def _why_not(trace: ReplayTrace) -> tuple[Ints, Ints]:
-    """Return (kind, origin) of the first interval that kept each member back; kind -1: none."""
-    suppressions, size = trace.suppressions, len(trace.members)
-    kind, origin = np.full(size, -1), np.full(size, -1)
-    if not len(suppressions.member):
-        return kind, origin
+def _why_not(trace: ReplayTrace) -> Ints:
+    """Return the kind of the first interval that kept each member back; -1: none."""
+    suppressions = trace.suppressions
+    kind = np.full(len(trace.members), -1)
     # The earliest interval decides; of equal ones the kind that Alertmanager asks first.
-    order = np.lexsort(
-        (suppressions.origin, suppressions.kind, suppressions.start, suppressions.member)
-    )
+    order = np.lexsort((suppressions.kind, suppressions.start, suppressions.member))
     who, first = np.unique(suppressions.member[order], return_index=True)
-    at = order[first]
-    kind[who], origin[who] = suppressions.kind[at], suppressions.origin[at]
-    return kind, origin
+    kind[who] = suppressions.kind[order[first]]
+    return kind
 
 
 def _best(period: Ints, columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
@@ -275,6 +269,8 @@ def judge(
     origins: dict[str, int],
     outcomes: Outcomes,
     lookups: Lookups,
+    *,
+    chats: Mapping[str, str],
 ) -> tuple[Ints, Ints, Ints]:
     """Enter what became of a chunk's members into `outcomes`, and who was notified of it.
 
@@ -289,7 +285,9 @@ def judge(
     outcomes : Outcomes
         Changed in place, all but `Outcomes.pages`.
     lookups : Lookups
-        Changed in place: first pages and notifications within episodes.
+        Changed in place: first pages and notifications while alerts fire.
+    chats : mapping of str to str
+        Id of each rule that holds alerts → receiver that is told of them instead.
 
     Returns
     -------
@@ -304,20 +302,19 @@ def judge(
     first_page, pages = _pages(groups, trace)
     lookups.enter(groups, trace)
     noticed = _noticed(groups, trace)
-    kind, origin = _why_not(trace)
+    kind = _why_not(trace)
     number = np.array([origins.get(route.origin, -1) for route in groups.routes], dtype=np.int64)
     of_route = number[groups.route[members.group]] if len(members) else np.empty(0, np.int64)
-    hushed = ~groups.has_receiver[members.group]
-    quiet_route = np.array([route.receiver == QUIET_RECEIVER for route in groups.routes], bool)
-    quiet_by = hushed & quiet_route[groups.route[members.group]]
+    nobody = ~groups.has_receiver[members.group]
+    to_chat = np.array([chats.get(r.origin) == r.receiver for r in groups.routes], dtype=bool)
+    held = to_chat[groups.route[members.group]] if len(members) else np.empty(0, dtype=bool)
     # In order of what counts more: what was sent, then what kept it back; the rest is folded.
     status = np.select(
-        [pages > 0, noticed, hushed, kind >= 0],
-        [np.int64(PAGED), np.int64(NOTIFIED), np.int64(DEMOTED), INHIBITED + kind],
+        [pages > 0, held & (noticed | nobody | (kind < 0)), noticed, nobody, kind >= 0],
+        [np.int64(PAGED), np.int64(HELD), np.int64(NOTIFIED), np.int64(UNSENT), INHIBITED + kind],
         np.int64(FOLDED),
     )
-    rule = np.where(quiet_by, of_route, np.where(status <= DEMOTED, -1, origin))
-    rule = np.where(status == FOLDED, of_route, rule)
+    rule = np.where(status == HELD, of_route, -1)
     group_id = groups.group_id[members.group]
     period, at = _best(members.period, (first_page, status, group_id))
     # A firing period in several groups may have been entered with another part of them.

@@ -1,6 +1,6 @@
 """`replay`: from alerts and a configuration to what was told; a few million alerts at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +10,17 @@ import numpy as np
 from pipelines.aiops.alerting import windows
 from pipelines.aiops.alerting.config import Config, Silence, apply_rules
 from pipelines.aiops.alerting.replay.flushes import firing_intervals_of, observe_at_flushes, rows_of
-from pipelines.aiops.alerting.replay.guard_alerts import (
+from pipelines.aiops.alerting.replay.held_pages import (
+    add_held_pages,
+    held_by_rules,
     lookups_of,
-    merge_guard_outcomes,
-    replay_guards,
+    merge_held_outcomes,
 )
+from pipelines.aiops.alerting.replay.lifetimes import fire, lifetimes
 from pipelines.aiops.alerting.replay.model import (
     FiringPeriods,
     Groups,
+    HeldAlerts,
     LabelTable,
     ReplayInputs,
     Timing,
@@ -28,6 +31,7 @@ from pipelines.aiops.alerting.replay.outcome import (
     FOLDED,
     NOT_YET,
     NOTIFIED,
+    PAGED,
     STATUSES,
     Collector,
     Lookups,
@@ -37,7 +41,6 @@ from pipelines.aiops.alerting.replay.outcome import (
     judge,
 )
 from pipelines.aiops.alerting.replay.routing import route_series
-from pipelines.aiops.alerting.replay.rule_durations import fire, lifetimes
 from pipelines.aiops.alerting.replay.suppression import origins_of, suppressed
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.lake.frame import NEVER, AlertFrame
@@ -65,15 +68,17 @@ class Replay:
         firing alert, and the receiver pages). In order of time, group.
     alerts : pandas.DataFrame
         A row for each row of the frame: ``status`` (one of `STATUSES`), ``rule`` (id of the rule
-        that decided it, or empty), ``group`` (-1: none) and ``pages``: of the alert that the row
+        that holds it, or empty), ``group`` (-1: none) and ``pages``: of the alert that the row
         is part of, as long as that alert fires; ``first_page`` and ``first_notification`` (µs, -1:
         none): the first page, and the first notification to any receiver, that names the alert
-        firing while the row's own episode lasts. A ``folded`` alert was over before its group's
-        next flush, came back between two flushes, or (with a rule) a guard reported it: then
-        ``group`` is the guard's.
+        firing (or the page that stands for it) while it fires. A ``held`` alert was sent to chat
+        instead of its pager. A ``folded`` one was over before its group's next flush, came back
+        between two flushes, or (with a rule) was held, and a page told of it: then ``group`` is the
+        page's. One that is ``unsent`` ends at a receiver that tells nobody; one that started after
+        the end of the replay has ``not_fired``.
     stages : dict of str to int
         ``events`` (rows), ``episodes`` (what Alertmanager sees as separate alerts), ``alerts``
-        (of them: not kept back or quiet), ``notifications``, ``pages``.
+        (of them: not kept back, held or unsent), ``notifications``, ``pages``.
     tickets : pandas.DataFrame
         A row for each of the frame's tickets: ``ticket``, ``alerts`` (rows), ``opened`` (µs, start
         of the first of them, -1: none in the window), ``first_page`` (µs, -1: nobody was paged),
@@ -197,6 +202,7 @@ def _run(
     chunk: int,
     lookups: Lookups,
     *,
+    chats: Mapping[str, str],
     since: int,
     only_pages: bool,
 ) -> tuple[Groups, Outcomes, Collector]:
@@ -218,7 +224,7 @@ def _run(
     for which in _parts(groups, load, chunk, most):
         part = _select(groups, which)
         trace = _part(inputs, part, silences, period_from)
-        period, group_id, count = judge(part, trace, origins, outcomes, lookups)
+        period, group_id, count = judge(part, trace, origins, outcomes, lookups, chats=chats)
         if alone:
             outcomes.pages[period] = count
         else:
@@ -235,8 +241,6 @@ def _alerts(
     periods: FiringPeriods,
     outcomes: Outcomes,
     lookups: Lookups,
-    *,
-    rules: Sequence[Rule],
     names: list[str],
 ) -> "pd.DataFrame":
     import pandas as pd
@@ -251,11 +255,10 @@ def _alerts(
         columns[name] = np.where(column == NOT_YET, -1, column)
     for name in ("first_page", "first_notification"):
         column = np.full(len(frame), NOT_YET, dtype=np.int64)
-        column[fired] = getattr(lookups, name)[periods.episodes.of_row[fired]]
+        column[fired] = getattr(lookups, name)[period[fired]]
         columns[name] = np.where(column == NOT_YET, -1, column)
-    ids = pd.array([*names, *(rule.id for rule in rules), ""], dtype="str")
-    # A row that a rule kept from firing never reached Alertmanager: that rule decided it.
-    decided = np.where(periods.held_by >= 0, len(names) + periods.held_by, columns["rule"])
+    ids = pd.array([*names, ""], dtype="str")
+    decided = columns["rule"]
     categories = pd.Categorical.from_codes(columns["status"], categories=pd.Index(STATUSES))
     return pd.DataFrame(
         {
@@ -323,6 +326,7 @@ def replay(
     since: int = -NOT_YET,
     only_pages: bool = False,
     applied: bool = False,
+    held: Sequence[HeldAlerts] = (),
 ) -> Replay:
     """Replay alerts through a configuration with rules applied to it.
 
@@ -354,8 +358,9 @@ def replay(
     only_pages : bool
         `Replay.notifications` has pages only: what else was sent is counted and dropped.
     applied : bool
-        `config` has the rules in it already; of `rules` only those count that Prometheus runs
-        (waiting, keeping firing, guards). There may be several of one id.
+        `config` has the rules in it already, and `rules` don't matter.
+    held : sequence of HeldAlerts
+        What each Prometheus holds; by default one has all alerts, and holds what `rules` say.
 
     Returns
     -------
@@ -369,20 +374,29 @@ def replay(
     """
     ruled = config if applied else apply_rules(config, rules)
     stop = _horizon(frame, ruled) if until is None else until
-    plain = table or LabelTable(frame.labels)
-    table, periods, guarded = replay_guards(rules, plain, fire(frame, rules, plain, stop))
+    servers = held if held or applied else held_by_rules(config, rules)
+    alerts_fire = fire(frame, stop)
+    table, periods, pages = add_held_pages(
+        servers, table or LabelTable(frame.labels), alerts_fire, stop
+    )
     inputs = ReplayInputs(
         ruled, table, periods, stop, timing or timing_of(ruled.process), heartbeats
     )
-    lookups = lookups_of(periods, guarded)
+    lookups = lookups_of(alerts_fire, pages)
     groups, outcomes, collected = _run(
-        inputs, tuple(silences), chunk, lookups, since=since, only_pages=only_pages
+        inputs,
+        tuple(silences),
+        chunk,
+        lookups,
+        chats={rule.id: rule.chat for each in servers for rule in each.rules},
+        since=since,
+        only_pages=only_pages,
     )
     origins = origins_of(ruled)
-    merge_guard_outcomes(guarded, outcomes, origins, periods.episodes, lookups)
-    alerts = _alerts(frame, periods, outcomes, lookups, rules=rules, names=list(origins))
+    merge_held_outcomes(pages, outcomes, origins, lookups)
+    alerts = _alerts(frame, periods, outcomes, lookups, list(origins))
     notifications, count = collected.result()
-    visible = (outcomes.status <= NOTIFIED) | (outcomes.status == FOLDED)
+    visible = np.isin(outcomes.status, [PAGED, NOTIFIED, FOLDED])
     stages = {
         "events": len(frame),
         "episodes": len(periods),

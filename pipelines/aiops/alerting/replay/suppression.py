@@ -13,8 +13,8 @@ import numpy as np
 
 from pipelines.aiops.alerting.config import Config, InhibitRule, Silence
 from pipelines.aiops.alerting.config.model import stretches
+from pipelines.aiops.alerting.replay.lifetimes import Members
 from pipelines.aiops.alerting.replay.model import FiringPeriods, Groups, ReplayInputs, next_flush
-from pipelines.aiops.alerting.replay.rule_durations import Members
 from pipelines.core.arrays import Ints, codes_of, merged, search, spread
 from pipelines.core.time import DAY_US
 
@@ -34,15 +34,12 @@ class SuppressedIntervals:
         First flush that keeps it back, first flush that doesn't any more.
     kind : array of int64
         Why: `INHIBITED`, `MUTED` or `SILENCED`.
-    origin : array of int64
-        Number of the rule, as `origins_of` counts; -1: no rule of ours.
     """
 
     member: Ints
     start: Ints
     end: Ints
     kind: Ints
-    origin: Ints
 
 
 @dataclass(frozen=True)
@@ -188,17 +185,15 @@ def _inhibition(
 def _inhibited(
     inputs: ReplayInputs, groups: Groups, members: Members, index: Index
 ) -> Iterator[SuppressedIntervals]:
-    origins = origins_of(inputs.config)
     for rule in inputs.config.inhibit_rules:
         for series, key, blocks in _inhibition(inputs, rule, index):
             owner, who = index.members_of(series)
             found = _overlapping(groups, members, who, key[owner], blocks)
-            yield _pieces(found, INHIBITED, origins.get(rule.origin, -1))
+            yield _pieces(found, INHIBITED)
 
 
-def _pieces(found: tuple[Ints, Ints, Ints], kind: int, origin: int) -> SuppressedIntervals:
-    size = len(found[0])
-    return SuppressedIntervals(*found, np.full(size, kind), np.full(size, origin))
+def _pieces(found: tuple[Ints, Ints, Ints], kind: int) -> SuppressedIntervals:
+    return SuppressedIntervals(*found, np.full(len(found[0]), kind))
 
 
 def _times(config: Config, names: tuple[str, ...], first: int, last: int) -> list[tuple[int, int]]:
@@ -225,19 +220,18 @@ def _blocks(times: list[tuple[int, int]]) -> _Blocks:
 def _muted(inputs: ReplayInputs, groups: Groups, members: Members) -> Iterator[SuppressedIntervals]:
     if not len(members):
         return
-    config, origins = inputs.config, origins_of(inputs.config)
+    config = inputs.config
     first, last = int(members.seen.min()) - DAY_US, int(members.gone.max()) + DAY_US
     route_of = groups.route[members.group]
-    named = {interval.name: interval.origin for interval in config.time_intervals}
     for number, route in enumerate(groups.routes):
-        spans = [(_times(config, (name,), first, last), named[name]) for name in route.mute]
+        spans = [_times(config, (name,), first, last) for name in route.mute]
         if route.active:
             active = _times(config, route.active, first, last)
-            spans.append((_complement(active, first, last), route.origin))
+            spans.append(_complement(active, first, last))
         who = np.flatnonzero(route_of == number) if spans else np.empty(0, dtype=np.int64)
-        for span, origin in spans:
+        for span in spans:
             found = _overlapping(groups, members, who, np.zeros_like(who), _blocks(span))
-            yield _pieces(found, MUTED, origins.get(origin, -1))
+            yield _pieces(found, MUTED)
 
 
 def _silenced(
@@ -251,7 +245,7 @@ def _silenced(
         _, who = index.members_of(np.flatnonzero(inputs.table.mask(silence.matchers)))
         blocks = _blocks([(silence.starts, silence.ends)])
         found = _overlapping(groups, members, who, np.zeros_like(who), blocks)
-        yield _pieces(found, SILENCED, -1)
+        yield _pieces(found, SILENCED)
 
 
 def origins_of(config: Config) -> dict[str, int]:
@@ -265,13 +259,10 @@ def origins_of(config: Config) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        Rule id → number, in the order of the configuration (of rules that act at the same moment
-        the first one decides); what no rule of ours put there has none.
+        Rule id → number, in the order of the routes; what no rule of ours put there has none.
     """
-    found = [route.origin for _, route in config.route.walk()]
-    found += [rule.origin for rule in config.inhibit_rules]
-    found += [interval.origin for interval in config.time_intervals]
-    return {origin: i for i, origin in enumerate(dict.fromkeys(filter(None, found)))}
+    found = dict.fromkeys(route.origin for _, route in config.route.walk() if route.origin)
+    return {origin: i for i, origin in enumerate(found)}
 
 
 def suppressed(
@@ -306,7 +297,7 @@ def suppressed(
         *_muted(inputs, groups, members),
         *_silenced(inputs, groups, members, index, silences),
     ]
-    names = ("member", "start", "end", "kind", "origin")
+    names = ("member", "start", "end", "kind")
     empty = np.empty(0, dtype=np.int64)
     return SuppressedIntervals(
         *(np.concatenate([empty, *(getattr(p, n) for p in found)]) for n in names)

@@ -1,5 +1,6 @@
 """Everything the chapters read, parsed once."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +12,11 @@ from pipelines.aiops.alerting.evidence import (
     HistoryDetails,
     MiningDetails,
     ReplayDetails,
+    RuleOutcome,
     SelectionDetails,
     WatchDetails,
 )
+from pipelines.aiops.alerting.rules import HoldRule, KnownFixRule, RuleBase
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import SIMULATED
 from pipelines.aiops.report.rules import wording
@@ -28,6 +31,33 @@ STAGES = (
 
 HTML = Path("reports/alert_noise_reduction.html")
 JSON = HTML.with_suffix(".json")
+
+
+def values_of(rule: RuleBase, label: str) -> list[str]:
+    """List the values of a label that a rule names.
+
+    Parameters
+    ----------
+    rule : RuleBase
+        A rule, its matchers made by `pipelines.aiops.alerting.rules.one_of`.
+    label : str
+        Name of the label.
+
+    Returns
+    -------
+    list of str
+        Empty where it names none.
+    """
+    for matcher in rule.matchers:
+        if matcher.label == label and matcher.op == "=":
+            return [matcher.value]
+        if matcher.label == label and matcher.op == "=~":
+            return [_QUOTED.sub(r"\1", part) for part in _ALTERNATIVE.findall(matcher.value)]
+    return []
+
+
+_ALTERNATIVE = re.compile(r"(?:^|\|)((?:\\.|[^|\\])*)", re.DOTALL)
+_QUOTED = re.compile(r"\\(.)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +121,51 @@ class Inputs(Measured):
         return {done.rule.id: f"rule-{n}" for n, done in enumerate(self.replayed.rules, 1)}
 
     @cached_property
-    def renewed(self) -> bool:
-        """Whether rules rest on days after the learning window too: they were mined again."""
-        learn = self.mined.windows.get("train")
-        last = [done.rule.support.last for done in self.replayed.rules]
-        return bool(learn and last and max(last) >= learn.end)
+    def held(self) -> list[HoldRule]:
+        """Rules that hold."""
+        rules = (done.rule for done in self.replayed.rules)
+        return [rule for rule in rules if isinstance(rule, HoldRule)]
+
+    @cached_property
+    def fixes(self) -> list[RuleOutcome]:
+        """Known fixes."""
+        return [done for done in self.replayed.rules if isinstance(done.rule, KnownFixRule)]
+
+    @cached_property
+    def days(self) -> float:
+        """Length of the windows that judge, days."""
+        return self.replayed.window.days
+
+    @property
+    def needed(self) -> int:
+        """Credible incidents that a judgement needs: with fewer, none missed proves too little."""
+        return self.params.select_rules.incidents_for_full_wait
+
+    @cached_property
+    def enough(self) -> bool:
+        """Whether the history has as many credible incidents as a judgement needs."""
+        return self.selected.credible_incidents >= self.needed
+
+    @cached_property
+    def nights(self) -> tuple[int, int] | None:
+        """Pager pages at night, today and with the rules; None if no pager is known."""
+        pagers = [each for each in self.replayed.receivers if each.pager]
+        known = [each for each in pagers if each.baseline_night is not None]
+        if not known:
+            return None
+        return (
+            sum(each.baseline_night or 0 for each in known),
+            sum(each.candidate_night or 0 for each in known),
+        )
+
+    @cached_property
+    def holds_of(self) -> dict[str, list[HoldRule]]:
+        """Alert name → rules that hold it."""
+        found: dict[str, list[HoldRule]] = {}
+        for rule in self.held:
+            for alertname in values_of(rule, "alertname"):
+                found.setdefault(alertname, []).append(rule)
+        return found
 
     def rule_link(self, rule_id: str) -> Text:
         """Link to a rule of this set; others are only named.

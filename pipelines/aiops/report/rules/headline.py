@@ -1,6 +1,9 @@
-"""What stands above the chapters, and the first of them: published rules that hid an incident."""
+"""What stands above the chapters, and the first of them: harmful rules, and what to do next."""
 
+import json
 from dataclasses import replace
+
+from markupsafe import Markup
 
 from pipelines.aiops.alerting.evidence import HarmfulRuleDetails
 from pipelines.aiops.report.rules import wording
@@ -10,10 +13,13 @@ from pipelines.core.evidence import Figure
 from pipelines.reporting import decision as gate
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
+    Block,
     Callout,
     Chapter,
+    Code,
     Column,
     Facts,
+    Fold,
     Headline,
     Prose,
     Row,
@@ -22,6 +28,7 @@ from pipelines.reporting.blocks import (
     Tone,
     code,
     icon,
+    identifier,
     join,
     link,
     name,
@@ -111,7 +118,7 @@ def facts(inputs: Inputs) -> Facts:
 
 
 def headline(inputs: Inputs) -> Headline:
-    """Build the headline figures: pages a day, saved, missed, delayed.
+    """Build the headline figures: pager pages a week, those at night, missed, late.
 
     Parameters
     ----------
@@ -123,52 +130,33 @@ def headline(inputs: Inputs) -> Headline:
     Headline
         The figures.
     """
-    return Headline([_pages(inputs), _saved(inputs), _missed(inputs), _delay(inputs)])
+    return Headline([_pages(inputs), _nights(inputs), _missed(inputs), _late(inputs)])
 
 
-def per_day(pages: float | None, days: float) -> str:
-    """Write pages a day; with a decimal where there are few.
-
-    Parameters
-    ----------
-    pages : float or None
-        Number of pages, None if not known.
-    days : float
-        Length of the window, days.
-
-    Returns
-    -------
-    str
-        Number, or a dash.
-    """
-    if pages is None or days <= 0:
-        return numbers.NONE
-    rate = pages / days
-    return numbers.decimal(rate, 1) if rate < 100 else numbers.count(rate)
+def _change(inputs: Inputs, before: float | None, after: float | None) -> str:
+    return f"{wording.per_week(before, inputs.days)} → {wording.per_week(after, inputs.days)}"
 
 
 def _pages(inputs: Inputs) -> Item:
-    span = inputs.replayed.window
     before, after = (
         inputs.value(f"replay_rules.{which}_pages") for which in ("baseline", "candidate")
     )
+    saved = inputs.figure("replay_rules.saved_share")
     return (
-        "Pages a day",
-        f"{per_day(before, span.days)} → {per_day(after, span.days)}",
-        join(
-            f"today’s configuration → with the rules, over the last {span.days:g} days",
-            inputs.sources.figure_mark("replay_rules.candidate_pages"),
-        ),
+        "Pager pages a week",
+        _change(inputs, before, after),
+        _with_interval(inputs, saved, "fewer, today → with the rules"),
     )
 
 
-def _saved(inputs: Inputs) -> Item:
-    figure = inputs.figure("replay_rules.saved_share")
-    return (
-        "Pages saved",
-        _value(figure),
-        _with_interval(inputs, figure, "of the pages of today’s configuration"),
-    )
+def _nights(inputs: Inputs) -> Item:
+    title = f"Of these at night, {wording.NIGHT}"
+    mark = inputs.sources.mark(evidence_of("replay_rules"))
+    if inputs.nights is None:
+        return title, numbers.NONE, join("no pager is sent anything", mark)
+    before, after = inputs.nights
+    change = wording.change(before, after)
+    return title, _change(inputs, before, after), join(f"a week, UTC; {change}", mark)
 
 
 def _missed(inputs: Inputs) -> Item:
@@ -178,27 +166,22 @@ def _missed(inputs: Inputs) -> Item:
         why = share.missing if share else "not measured"
         return "Incidents missed", numbers.NONE, join(why, mark)
     level = numbers.level(share.level)
-    bound = f"of all such, at most {numbers.percent(share.high)} with {level} confidence"
+    bound = f"of credible ones, at most {numbers.percent(share.high)} with {level} confidence"
     text = f"{numbers.count(missed.value)} of {numbers.count(share.n)}"
     shown = join(icon("bad"), text) if missed.value else text
     return "Incidents missed", shown, join(bound, mark)
 
 
-def _delay(inputs: Inputs) -> Item:
-    middle, longest = (
-        inputs.figure(f"replay_rules.{key}") for key in ("median_delay", "longest_delay")
-    )
-    mark = inputs.sources.figure_mark("replay_rules.longest_delay")
-    if middle is None or middle.value is None:
-        return "Detection delay", numbers.NONE, join(middle.missing if middle else "", mark)
+def _late(inputs: Inputs) -> Item:
+    title, late = "Later than 5 minutes", inputs.figure("replay_rules.late_5m_share")
+    longest = inputs.figure("replay_rules.longest_delay")
+    mark = inputs.sources.figure_mark("replay_rules.late_5m_share")
+    if late is None or late.value is None:
+        return title, numbers.NONE, join(late.missing if late else "not measured", mark)
     most = wording.delay(longest.value if longest else None)
-    return "Detection delay, median", wording.delay(middle.value), join(
-        f"of an incident’s first page; at the worst {most}", mark
+    return title, numbers.percent(late.value), join(
+        f"of {numbers.count(late.n)} incidents’ first pages; at the worst {most}", mark
     )  # fmt: skip
-
-
-def _value(figure: Figure | None) -> str:
-    return numbers.figure_value(figure) if figure else numbers.NONE
 
 
 def _with_interval(inputs: Inputs, figure: Figure | None, of: str) -> Text:
@@ -207,10 +190,131 @@ def _with_interval(inputs: Inputs, figure: Figure | None, of: str) -> Text:
     mark = inputs.sources.figure_mark(figure.id)
     if figure.value is None:
         return join(figure.missing, mark)
-    if figure.low is None:
-        return join(of, mark)
-    shown = f"{of}; {numbers.level(figure.level)} interval {numbers.figure_interval(figure)}"
+    shown = f"{numbers.figure_value(figure)} {of}"
+    if figure.low is not None:
+        interval = numbers.figure_interval(figure)
+        shown += f"; {numbers.level(figure.level)} interval {interval}"
     return join(shown, mark)
+
+
+def next_step(inputs: Inputs, decided: gate.Decision) -> Chapter:
+    """Build the chapter that says what to do now, whatever the gate decided.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+    decided : Decision
+        The gate's decision.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
+    blocks: list[Block] = []
+    if not inputs.enough:
+        blocks.append(_too_few(inputs))
+    if decided.decision == "reject":
+        blocks += _smaller_set(inputs)
+    elif inputs.replayed.rules and inputs.enough:
+        blocks.append(
+            Prose(
+                "Read which incidents would be late or missed, choose the wait from the curve, and "
+                "approve or not. After the release every scheduled run judges the published rules "
+                "on the days since."
+            )
+        )
+    if decided.decision != "reject" and inputs.replayed.smaller_set:
+        label = "If what is missed is too much: the guilty alert names, and a smaller set"
+        blocks.append(Fold(label, _smaller_set(inputs)))
+    if inputs.selected.few_incidents and inputs.selected.wait_seconds:
+        wait = wording.duration(inputs.selected.wait_seconds)
+        why = wording.short(inputs.selected.few_incidents, 300)
+        blocks.append(Prose(f"Every rule of this set holds for {wait}: {why}"))
+    if not blocks:
+        blocks.append(Prose("There is no rule to release: go on recording alerts and tickets."))
+    return Chapter("next-step", "What to do next", blocks, "Next step")
+
+
+def _too_few(inputs: Inputs) -> Callout:
+    """Propose what can be done before there are enough incidents to judge by."""
+    known = wording.number_of(inputs.selected.credible_incidents, "credible incident")
+    minutes = inputs.params.select_rules.short_wait_seconds / 60
+    return Callout(
+        "open",
+        "Too few incidents",
+        join(
+            f"The history has {known}, fewer than the {inputs.needed} that a judgement needs; that "
+            "is no rejection. Proposed: structure now (one page per service and storm, hold ≤ "
+            f"{minutes:g} minutes), the rest in shadow, judged every week until {inputs.needed} "
+            "are known.",
+            inputs.sources.mark(evidence_of("select_rules")),
+        ),
+    )
+
+
+def _smaller_set(inputs: Inputs) -> list[Block]:
+    """Name what hid incidents, and the set without it."""
+    smaller = inputs.replayed.smaller_set
+    if smaller is None or not smaller.guilty:
+        return [
+            Prose(
+                "No alert name is the cause of a missed credible incident: see the "
+                "checks that failed for what has to change."
+            )
+        ]
+    mark = inputs.sources.mark(evidence_of("replay_rules"))
+    outcome, names = smaller.outcome, wording.number_of(len(smaller.guilty), "alert name")
+    missed = f"{numbers.count(outcome.missed)} of {numbers.count(outcome.incidents)}"
+    proposed = Callout(
+        "info",
+        "Proposed: a smaller set",
+        join(
+            f"Without the {names} below: {wording.per_week(outcome.pages, inputs.days)} pager "
+            f"pages a week, {numbers.percent(outcome.saved_share)} fewer than today, {missed} "
+            "incidents missed. It was chosen on the very days that found these names guilty, so "
+            "they can’t prove it: to be judged on coming weeks.",
+            mark,
+        ),
+    )
+    table = Table(
+        caption="Guilty: alert names whose hold hid a counted incident",
+        mark=mark,
+        columns=[
+            Column("Alert name"),
+            Column("Incidents missed", wide=True),
+            Column("Rules"),
+        ],
+        rows=[_guilty(inputs, alertname) for alertname in smaller.guilty],
+    )
+    entries = [
+        "    - {" + ", ".join(f"{key}: {_yaml(value)}" for key, value in entry.items()) + "}"
+        for entry in smaller.exclude
+    ]
+    lines = ["aiops:", "  mine_rules:", "    exclude:", *entries]
+    return [proposed, table, Code(lines, "To leave them out, in params.yaml; then run again")]
+
+
+def _yaml(value: str) -> str:
+    """Write a text so that YAML reads it as it is: JSON is YAML."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _guilty(inputs: Inputs, alertname: str) -> Row:
+    hid = [
+        wording.short(each.title or each.ticket, 100)
+        for each in inputs.replayed.missed
+        if alertname in each.names
+    ]
+    rules = [inputs.rule_link(rule.id) for rule in inputs.holds_of.get(alertname, [])]
+    return Row(
+        [
+            identifier(wording.short(alertname, 120)),
+            listed(hid) if hid else NONE,
+            Markup(", ").join(rules) if rules else NONE,
+        ]
+    )
 
 
 def harmful_rules_chapter(inputs: Inputs) -> Chapter | None:
@@ -242,7 +346,7 @@ def harmful_rules_chapter(inputs: Inputs) -> Chapter | None:
                 "missed or late pages: without them, these incidents would have paged, or earlier.",
             ),
             Prose(
-                "Found by replaying the test window of the history twice: with today’s "
+                "Found by replaying the last days of the history twice: with today’s "
                 "configuration alone and with the released rules."
             ),
             Table(

@@ -1,8 +1,9 @@
-"""Chapters "What changes" and "Incidents"."""
+"""Chapter "What would be different next week": pages, nights, receivers, teams; the wait; proof."""
 
+from collections.abc import Sequence
 from datetime import date
 
-from pipelines.aiops.alerting.evidence import Certificate, IncidentOutcome
+from pipelines.aiops.alerting.evidence import Certificate, CurvePoint, Outcome
 from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
 from pipelines.aiops.report.rules import wording
 from pipelines.aiops.report.rules.evidence import Inputs
@@ -18,28 +19,25 @@ from pipelines.reporting.blocks import (
     Fold,
     Prose,
     Row,
+    Section,
     Table,
     Text,
     Tone,
     code,
-    icon,
     join,
+    link,
     name,
 )
 from pipelines.reporting.charts.axes import covering
-from pipelines.reporting.charts.bars import Bar, bars
+from pipelines.reporting.charts.bars import pair
 from pipelines.reporting.charts.curves import Axis, Curve, Steps, curves, steps
-from pipelines.reporting.numbers import NONE
 from pipelines.reporting.provenance import as_number
 
-SERIES = ("baseline", "candidate")
+SERIES = ("today", "with rules")
+PAIR = "Upper bar: today; lower: with the rules"
+FEW = 12
+"""Rows that are shown without folding them away."""
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-_STAGES = (
-    ("events", "Events that monitoring saw"),
-    ("alerts", "Alerts"),
-    ("notifications", "Notifications of any kind"),
-    ("pages", "Pages that wake somebody"),
-)
 
 
 def chapter(inputs: Inputs) -> Chapter:
@@ -55,33 +53,391 @@ def chapter(inputs: Inputs) -> Chapter:
     Chapter
         The chapter.
     """
-    span = inputs.replayed.window
-    drawn = [_per_day(inputs), _trade_off(inputs), _funnel(inputs), _families(inputs)]
-    blocks: list[Block] = [
-        Prose(
-            f"The last {span.days:g} days of the history, {wording.day(span.start)} to "
-            f"{wording.day(span.end)} (UTC), were replayed twice: through today’s Alertmanager "
-            "configuration (baseline) and through the exported files (candidate). It is the test "
-            "window: nothing was mined or selected on these days."
-        ),
-        Charts([chart for chart in drawn if chart is not None]),
-    ]
-    if inputs.replayed.receivers:
-        blocks.append(_receivers(inputs))
-    if inputs.replayed.heartbeats:
-        names = ", ".join(wording.short(each, 80) for each in inputs.replayed.heartbeats)
-        blocks.append(
-            Prose(
-                f"Heartbeats: {names}. They always fire and are repeated every few minutes, so "
-                "that something outside takes alarm when they stay away. No rule may change what "
-                "is sent of them; it counts neither as pages nor as saving."
-            )
-        )
-    if inputs.replayed.certificate is not None:
-        blocks[1:1] = _certificate(inputs, inputs.replayed.certificate)
+    blocks: list[Block] = [Prose(_how(inputs))]
     if not inputs.replayed.rules:
         blocks.insert(0, Prose(_why_empty(inputs)))
-    return Chapter("outcome", "What changes", blocks)
+    blocks += [*_nothing_held(inputs), _week(inputs)]
+    chart = _per_day(inputs)
+    if chart is not None:
+        blocks.append(Charts([chart]))
+    blocks += [*_receivers(inputs), *_teams(inputs), *_heartbeats(inputs)]
+    return Chapter("outcome", "What would be different next week", blocks, "Next week")
+
+
+def _how(inputs: Inputs) -> str:
+    span = inputs.replayed.window
+    days = f"{wording.day(span.start)} to {wording.day(span.end)} (UTC, {span.days:g} days)"
+    parts = len(inputs.replayed.windows)
+    if not parts:
+        return f"A week as the days from {days} would have been, replayed without and with rules."
+    return (
+        f"A week as the days from {days} would have been: today’s configuration and the one with "
+        f"the rules were replayed over them. The history is judged in {parts} parts; the rules "
+        "that judge a part were mined on the others alone and read back from exported files, so "
+        "no figure here rests on days that the rules had seen."
+    )
+
+
+def _why_empty(inputs: Inputs) -> str:
+    """Say why there is no rule: nothing could be tried, nothing was proven, or all was dropped."""
+    families = inputs.mined.families.values()
+    if not sum(family.tried for family in families):
+        return (
+            "The rule set is empty: the history was too short or too thin to try any candidate, no "
+            "alert name paged often enough to be called noisy."
+        )
+    if not sum(family.found for family in families):
+        return "The rule set is empty: no candidate that was tried had enough evidence."
+    return "The rule set is empty: every candidate was left out, for the reasons below."
+
+
+def _nothing_held(inputs: Inputs) -> list[Block]:
+    """Say why no rule holds anything, where names do page often."""
+    reasons = inputs.mined.not_held
+    if inputs.held or not inputs.mined.noisy or not any(reasons.values()):
+        return []
+    why = max(reasons, key=lambda reason: reasons[reason])
+    return [
+        Callout(
+            "open",
+            "No rule holds an alert",
+            join(
+                f"Of {numbers.count(inputs.mined.pages)} alerts that page, "
+                f"{numbers.count(reasons[why])} for one reason: {wording.short(why, 160)}. ",
+                link("dropped", "All reasons"),
+                ".",
+            ),
+        )
+    ]
+
+
+def _week(inputs: Inputs) -> Table:
+    """Pagers, those at night, and everybody else: what a week brings each."""
+    replayed, days = inputs.replayed, inputs.days
+    today, rules = (
+        inputs.value(f"replay_rules.{which}_pages") for which in ("baseline", "candidate")
+    )
+    counted: list[tuple[str, float | None, float | None]] = [("Pager pages", today, rules)]
+    if inputs.nights:
+        counted.append((f"of these at night, {wording.NIGHT} (UTC)", *inputs.nights))
+    others = [each for each in replayed.receivers if not each.pager]
+    if others:
+        label = "Notifications of chat and all else that wakes nobody"
+        sent = sum(each.baseline for each in others), sum(each.candidate for each in others)
+        counted.append((label, *sent))
+    return Table(
+        caption="What a week brings",
+        mark=inputs.sources.mark(evidence_of("replay_rules")),
+        columns=[
+            Column("What", wide=True),
+            Column("Today, a week", numeric=True),
+            Column("With the rules, a week", numeric=True),
+            Column("Change", numeric=True),
+        ],
+        rows=[
+            Row(
+                [
+                    label,
+                    wording.per_week(before, days),
+                    wording.per_week(after, days),
+                    wording.change(before, after),
+                ],
+                strong=position == 0,
+            )
+            for position, (label, before, after) in enumerate(counted)
+        ],
+        note="Chat is told of every held alert at once; the pager only for a reason.",
+    )
+
+
+def _per_day(inputs: Inputs) -> Chart | None:
+    rows = inputs.curves["pages_per_day"]
+    counts = [(as_number(row.get("baseline")), as_number(row.get("candidate"))) for row in rows]
+    if not rows:
+        return None
+    svg = steps(
+        "Pager pages on each day, today and with the rules",
+        [_short_day(row.get("day", "")) for row in rows],
+        [
+            Steps(SERIES[0], [before or 0.0 for before, _ in counts]),
+            Steps(SERIES[1], [after or 0.0 for _, after in counts]),
+        ],
+        "pages a day",
+        "Two step lines over the days that judge.",
+    )
+    return Chart(svg, "Pager pages on each day (UTC)", inputs.sources.mark(PAGES_PER_DAY))
+
+
+def _short_day(text: str) -> str:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return wording.short(text, 12)
+    return f"{found.day} {_MONTHS[found.month - 1]}"
+
+
+def _compared(
+    inputs: Inputs, before: float, after: float, nights: Sequence[float | None]
+) -> list[Text]:
+    """Cells of a week: today, with the rules, less by; the same at night."""
+    days = inputs.days
+    return [
+        wording.per_week(before, days),
+        wording.per_week(after, days),
+        wording.change(before, after),
+        *(wording.per_week(night, days) for night in nights),
+    ]
+
+
+def _week_columns(what: str) -> list[Column]:
+    return [
+        Column(f"{what} a week, today", numeric=True),
+        Column("with the rules", numeric=True),
+        Column("Change", numeric=True),
+        Column("At night a week, today", numeric=True),
+        Column("at night with the rules", numeric=True),
+    ]
+
+
+def _receivers(inputs: Inputs) -> list[Block]:
+    """Pagers and all other receivers apart: what wakes nobody is no page."""
+    found = inputs.replayed.receivers
+    if not found:
+        return []
+    rows = [
+        Row(
+            [
+                name(wording.short(each.receiver, 80)),
+                "pager" if each.pager else "wakes nobody",
+                *_compared(
+                    inputs,
+                    each.baseline,
+                    each.candidate,
+                    (each.baseline_night, each.candidate_night),
+                ),
+            ]
+        )
+        for each in sorted(found, key=lambda each: not each.pager)
+    ]
+    table = Table(
+        caption="Notifications by receiver; pagers first",
+        mark=inputs.sources.mark(evidence_of("replay_rules")),
+        columns=[
+            Column("Receiver"),
+            Column("Kind"),
+            *_week_columns("Notifications"),
+        ],
+        rows=rows,
+        note="Which receivers are pagers: aiops.export_rules.paging_receivers. Of them pages are "
+        "counted, of others notifications. Nights are 22:00 to 07:00, UTC; they are counted for "
+        "pagers alone.",
+    )
+    pagers = sum(each.pager for each in found)
+    label = f"{wording.number_of(len(found), 'receiver')}, {pagers} of them pagers"
+    return [Section("receivers", "By receiver", [_long(label, table)])]
+
+
+def _long(label: str, table: Table) -> Block:
+    """Fold a long table away; a short one stays."""
+    return Fold(label, [table]) if len(table.rows) > FEW else table
+
+
+def _teams(inputs: Inputs) -> list[Block]:
+    found = inputs.replayed.teams
+    if not found:
+        return []
+    most = max(team.baseline for team in found)
+    rows = [
+        Row(
+            [
+                name(wording.short(team.value, 120)),
+                pair(
+                    team.baseline,
+                    team.candidate,
+                    most,
+                    f"{numbers.count(team.baseline)} pages today; "
+                    f"{numbers.count(team.candidate)} with the rules",
+                ),
+                *_compared(
+                    inputs,
+                    team.baseline,
+                    team.candidate,
+                    (team.baseline_night, team.candidate_night),
+                ),
+            ]
+        )
+        for team in found
+    ]
+    table = Table(
+        caption="Pager pages by team: the label team of the alerts that a page is about",
+        mark=inputs.sources.mark(evidence_of("replay_rules")),
+        columns=[Column("Team"), Column(PAIR, chart=True), *_week_columns("Pager pages")],
+        rows=rows,
+        note="A page about alerts of several teams is shared out among them. Nights are 22:00 to "
+        "07:00, UTC.",
+    )
+    label = f"{wording.number_of(len(found), 'team')}"
+    return [Section("teams", "By team", [_long(label, table)])]
+
+
+def _heartbeats(inputs: Inputs) -> list[Block]:
+    if not inputs.replayed.heartbeats:
+        return []
+    names = ", ".join(wording.short(each, 80) for each in inputs.replayed.heartbeats)
+    return [
+        Prose(
+            f"Heartbeats: {names}. They always fire and are repeated every few minutes, so "
+            "that something outside takes alarm when they stay away. No rule may change what "
+            "is sent of them; it counts neither as pages nor as saving.",
+            quiet=True,
+        )
+    ]
+
+
+def wait_chapter(inputs: Inputs) -> Chapter:
+    """Build the chapter by which a person chooses: saving against delay, and other ways to save.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
+    points = sorted(inputs.selected.curve, key=lambda point: point.wait_seconds)
+    blocks: list[Block] = []
+    if points:
+        blocks += [
+            Prose(
+                "How long a lone alert of a noisy name is held is for people to choose: the "
+                "longer, the fewer pages and the later some are. The setting is "
+                "aiops.mine_rules.hold.wait_seconds."
+            ),
+            *_curve(inputs, points),
+            _waits(inputs, points),
+        ]
+    if inputs.replayed.baselines:
+        blocks.append(_baselines(inputs))
+    if not blocks:
+        blocks.append(Prose("No rule holds an alert, so there is no wait to choose."))
+    return Chapter("wait", "Saving against delay", blocks)
+
+
+def _curve(inputs: Inputs, points: Sequence[CurvePoint]) -> list[Block]:
+    drawn = {
+        label: [
+            (100 * late, 100 * point.saved_share)
+            for point in points
+            if (late := getattr(point, key)) is not None and point.saved_share is not None
+        ]
+        for key, label in (
+            ("late_1m_share", "later than 1 minute"),
+            ("late_5m_share", "later than 5 minutes"),
+            ("late_15m_share", "later than 15 minutes"),
+        )
+    }
+    lines = [Curve(line, label, dots=True) for label, line in drawn.items() if len(line) > 1]
+    if not lines:
+        return []
+    every = [at for curve in lines for at in curve.points]
+    svg = curves(
+        "Pages saved against incidents that are notified late",
+        Axis("incidents notified late, %", 0, covering([x for x, _ in every], include=(0.0,))[1]),
+        Axis("pager pages saved, %", *covering([y for _, y in every], include=(0.0,))),
+        lines,
+        describe="On each line a point for each wait, the shortest at the lower end; their numbers "
+        "stand in the table.",
+    )
+    waits = ", ".join(wording.duration(point.wait_seconds) for point in points)
+    caption = f"Saving against delay; the points of a line from below: a wait of {waits}"
+    return [Charts([Chart(svg, caption, inputs.sources.mark(TRADE_OFF))])]
+
+
+_LATE = [
+    Column("Pager pages a week", numeric=True),
+    Column("Pages saved", numeric=True),
+    Column("Incidents missed", numeric=True),
+    Column("Later than 1 min", numeric=True),
+    Column("than 5 min", numeric=True),
+    Column("than 15 min", numeric=True),
+]
+
+
+def _judged(inputs: Inputs, found: Outcome) -> list[Text]:
+    late = (found.late_1m_share, found.late_5m_share, found.late_15m_share)
+    return [
+        wording.per_week(found.pages, inputs.days),
+        numbers.percent(found.saved_share),
+        f"{numbers.count(found.missed)} of {numbers.count(found.incidents)}",
+        *(numbers.percent(share) for share in late),
+    ]
+
+
+def _waits(inputs: Inputs, points: Sequence[CurvePoint]) -> Table:
+    chosen = inputs.selected.wait_seconds
+    rows = []
+    for point in points:
+        this = point.wait_seconds == chosen
+        wait = wording.duration(point.wait_seconds) + (" (this set)" if this else "")
+        rows.append(Row([wait, *_judged(inputs, point)], strong=this))
+    return Table(
+        caption="What each wait would do, on the same days by the same judge",
+        mark=inputs.sources.mark(evidence_of("select_rules")),
+        columns=[Column("Wait"), *_LATE],
+        rows=rows,
+        note="Later: share of the credible incidents that page today of which a pager hears later "
+        "than today by more than that.",
+    )
+
+
+def _baselines(inputs: Inputs) -> Table:
+    """Other ways to have fewer pages, judged as this set was."""
+    return Table(
+        caption="Simpler ways to have fewer pages, on the same days by the same judge",
+        mark=inputs.sources.mark(evidence_of("replay_rules")),
+        columns=[Column("Way", wide=True), *_LATE],
+        rows=[
+            Row(["These rules", *_judged(inputs, inputs.replayed.outcome)], strong=True),
+            *(
+                Row([name(wording.short(each.label, 120)), *_judged(inputs, each)])
+                for each in inputs.replayed.baselines
+            ),
+        ],
+    )
+
+
+def proof_chapter(inputs: Inputs) -> Chapter:
+    """Build the chapter with the certificate of the files.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
+    blocks: list[Block] = []
+    if inputs.replayed.certificate is not None:
+        blocks += _certificate(inputs, inputs.replayed.certificate)
+    files = inputs.replayed.deployed
+    blocks.append(
+        Prose(
+            join(
+                "The exported files themselves, on the days that they were mined from (in sample, "
+                f"so a little too good): {numbers.percent(files.saved_share)} of the pager pages "
+                f"saved, {numbers.count(files.missed)} of "
+                f"{wording.number_of(files.incidents, 'credible incident')} missed.",
+                inputs.sources.mark(evidence_of("replay_rules")),
+            )
+        )
+    )
+    return Chapter("certificate", "The certificate", blocks, "Certificate")
 
 
 def _certificate(inputs: Inputs, found: Certificate) -> list[Block]:
@@ -94,265 +450,8 @@ def _certificate(inputs: Inputs, found: Certificate) -> list[Block]:
         rows=rows,
     )
     again = Prose("signalbox verify computes this paragraph again from these files.")
-    tone: Tone = "good" if found.notified_with_files == found.notified_today else "bad"
+    tone: Tone = "good" if found.told_with_files == found.incidents else "open"
     return [
-        Callout(tone if found.notified_today else "open", "Certificate", found.sentence),
+        Callout(tone if found.incidents else "open", "Certificate", found.sentence),
         Fold(f"{wording.number_of(len(rows), 'file')}, by SHA-256", [table, again]),
     ]
-
-
-def _why_empty(inputs: Inputs) -> str:
-    """Say why there is no rule: nothing could be tried, nothing was proven, or all was dropped."""
-    families = inputs.mined.families.values()
-    if not sum(family.tried for family in families):
-        return (
-            "The rule set is empty: the history was too short or too thin to try any candidate. "
-            "What each family needs stands in the chapter about the data."
-        )
-    if not sum(family.found for family in families):
-        return "The rule set is empty: no candidate that was tried had enough evidence."
-    return "The rule set is empty: no candidate was worth its risk."
-
-
-def _per_day(inputs: Inputs) -> Chart | None:
-    rows = inputs.curves["pages_per_day"]
-    counts = [(as_number(row.get("baseline")), as_number(row.get("candidate"))) for row in rows]
-    if not rows:
-        return None
-    svg = steps(
-        "Pages on each day, baseline and candidate",
-        [_short_day(row.get("day", "")) for row in rows],
-        [
-            Steps(SERIES[0], [before or 0.0 for before, _ in counts]),
-            Steps(SERIES[1], [after or 0.0 for _, after in counts]),
-        ],
-        "pages a day",
-        "Two step lines over the days of the last window.",
-    )
-    return Chart(svg, "Pages on each day (UTC)", inputs.sources.mark(PAGES_PER_DAY))
-
-
-def _short_day(text: str) -> str:
-    try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        return wording.short(text, 12)
-    return f"{found.day} {_MONTHS[found.month - 1]}"
-
-
-def _funnel(inputs: Inputs) -> Chart:
-    stages = inputs.replayed.stages
-    rows = []
-    for key, label in _STAGES:
-        pair = [getattr(stages.baseline, key), getattr(stages.candidate, key)]
-        rows.append(Bar(label, pair, [numbers.count(value) for value in pair]))
-    svg = bars("From events to pages, baseline and candidate", rows, SERIES)
-    return Chart(
-        svg,
-        "From events to pages, counts; the day before the window, which the replay needs to get "
-        "under way, is in these bars and in no other figure",
-        inputs.sources.mark(evidence_of("replay_rules")),
-    )
-
-
-def _receivers(inputs: Inputs) -> Fold:
-    """Pagers and all other receivers apart: what wakes nobody is no page."""
-    found = inputs.replayed.receivers
-    rows = [
-        Row(
-            [
-                name(wording.short(each.receiver, 80)),
-                "pager" if each.pager else "wakes nobody",
-                numbers.count(each.baseline),
-                numbers.count(each.candidate),
-            ]
-        )
-        for each in found
-    ]
-    caption = "Notifications in the test window by receiver; pagers first"
-    table = Table(
-        caption=caption,
-        mark=inputs.sources.mark(evidence_of("replay_rules")),
-        columns=[
-            Column("Receiver"),
-            Column("Kind (aiops.export_rules.paging_receivers)"),
-            Column("Baseline", numeric=True),
-            Column("Candidate", numeric=True),
-        ],
-        rows=rows,
-    )
-    pagers = sum(each.pager for each in found)
-    return Fold(f"{wording.number_of(len(found), 'receiver')}, {pagers} of them pagers", [table])
-
-
-def _families(inputs: Inputs) -> Chart | None:
-    families = inputs.replayed.families
-    if not families:
-        return None
-    ordered = sorted(families, key=lambda family: -family.pages_saved)
-    rows = [
-        Bar(
-            wording.short(
-                f"{wording.family(family.family)} ({wording.number_of(family.rules, 'rule')})", 50
-            ),
-            [family.pages_saved],
-            [numbers.count(family.pages_saved)],
-        )
-        for family in ordered
-    ]
-    svg = bars("Pages saved by family of rules", rows, ["pages saved"])
-    return Chart(
-        svg,
-        "Pages saved by family; shares of one saving, estimated, since rules work together",
-        inputs.sources.mark(evidence_of("replay_rules")),
-    )
-
-
-def _trade_off(inputs: Inputs) -> Chart | None:
-    found = inputs.selected
-    days = found.window.length()
-    line = sorted((float(point.rules), point.pages / days) for point in found.curve)
-    if len(line) < 2 or days <= 0:
-        return None
-    chosen = inputs.value("select_rules.rules")
-    at = next((point for point in line if point[0] == chosen), None)
-    most = covering([pages for _, pages in line], include=(0.0,))[1]
-    svg = curves(
-        "Pages a day against the number of rules",
-        Axis("rules", 0, max(covering([rules for rules, _ in line], include=(0.0,))[1], 1.0)),
-        Axis("pages a day", 0, most),
-        [Curve(line, dots=len(line) <= 30)],
-        point=(at, f"selected: {wording.number_of(int(at[0]), 'rule')}") if at else None,
-        describe="Every further rule saves less; the marked point is the set of this report.",
-    )
-    return Chart(
-        svg,
-        f"Trade-off on the {days:g} days of the validation window: pages left against the "
-        "number of rules",
-        inputs.sources.mark(TRADE_OFF),
-    )
-
-
-def incidents_chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter about incidents that are missed or delayed.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        Everything the pages are made from.
-
-    Returns
-    -------
-    Chapter
-        The chapter.
-    """
-    found = inputs.replayed.incidents
-    missed = [incident for incident in found if incident.missed]
-    notified = [
-        incident
-        for incident in found
-        if incident.baseline_first_page is not None and not incident.missed
-    ]
-    later = [incident for incident in notified if (incident.delay_seconds or 0) > 0]
-    same = [incident for incident in notified if (incident.delay_seconds or 0) <= 0]
-    silent = [incident for incident in found if incident.baseline_first_page is None]
-    blocks: list[Block] = [_verdict(missed, later, notified)]
-    vanished = [incident for incident in found if incident.vanished]
-    if vanished:
-        names = ", ".join(wording.short(incident.ticket, 80) for incident in vanished[:5])
-        more = f" and {len(vanished) - 5} more" if len(vanished) > 5 else ""
-        blocks.append(
-            Callout("bad", "Vanished", f"No receiver at all would be told of {names}{more}.")
-        )
-    if missed or later:
-        caption = "Incidents missed or notified later, the worst first"
-        blocks.append(_table(inputs, caption, [*missed, *later]))
-    if same:
-        label = f"{wording.number_of(len(same), 'incident')} notified as early as today, or earlier"
-        blocks.append(Fold(label, [_table(inputs, "Notified as early as today, or earlier", same)]))
-    if silent:
-        label = (
-            f"{wording.number_of(len(silent), 'incident')} that today’s configuration misses too"
-        )
-        blocks.append(Fold(label, [_table(inputs, "Not paged today", silent)]))
-    blocks.append(_watched(inputs))
-    return Chapter("incidents", "Incidents: missed and delayed", blocks, "Incidents")
-
-
-def _verdict(
-    missed: list[IncidentOutcome], later: list[IncidentOutcome], notified: list[IncidentOutcome]
-) -> Block:
-    known = len(missed) + len(notified)
-    if not known:
-        return Callout(
-            "open",
-            "No evidence",
-            "Today’s configuration pages about no ticketed incident of this window, so none could "
-            "be missed.",
-        )
-    of = f"of {wording.number_of(known, 'ticketed incident')} that page today"
-    if missed:
-        return Callout("bad", "Missed", f"Nobody would be notified of {len(missed)} {of}.")
-    if not later:
-        return Callout("good", "None missed", f"None {of} is missed, and none is notified later.")
-    verb = "is" if len(later) == 1 else "are"
-    return Callout(
-        "good", "None missed", f"None {of} is missed; {len(later)} {verb} notified later."
-    )
-
-
-def _watched(inputs: Inputs) -> Prose:
-    """Say what became of the rules that are in production already."""
-    watched = inputs.watched
-    mark = inputs.sources.mark(evidence_of("watch_rules"))
-    if watched.released is None:
-        text = "No rule set is released yet, so there was none to watch in production."
-    elif watched.harmful_rules:
-        text = "Rules of the released set hid incidents of late: see the first chapter."
-    else:
-        text = "The released rule set hid no incident of the test window."
-    return Prose(join(text, mark))
-
-
-def _table(inputs: Inputs, caption: str, found: list[IncidentOutcome]) -> Table:
-    return Table(
-        caption=caption,
-        mark=inputs.sources.mark(evidence_of("replay_rules")),
-        columns=[
-            Column("Incident"),
-            Column("Detection delay", numeric=True),
-            Column("First page, baseline (UTC)"),
-            Column("First page, candidate"),
-            Column("By rule"),
-        ],
-        rows=[_row(inputs, incident) for incident in found],
-    )
-
-
-def _row(inputs: Inputs, incident: IncidentOutcome) -> Row:
-    return Row(
-        [
-            join(
-                name(wording.short(incident.ticket, 80)),
-                " (linked by service and time)" if incident.assumed_link else "",
-            ),
-            _delay(incident),
-            wording.moment(incident.baseline_first_page),
-            wording.moment(incident.candidate_first_page),
-            _rules(inputs, incident.rules),
-        ],
-        strong=incident.missed,
-    )
-
-
-def _delay(incident: IncidentOutcome) -> Text:
-    if incident.missed:
-        return join(icon("bad"), "missed")
-    return NONE if incident.baseline_first_page is None else wording.delay(incident.delay_seconds)
-
-
-def _rules(inputs: Inputs, ids: list[str]) -> Text:
-    shown: list[Text] = []
-    for rule in ids:
-        shown += [", ", inputs.rule_link(rule)] if shown else [inputs.rule_link(rule)]
-    return join(*shown) if shown else NONE

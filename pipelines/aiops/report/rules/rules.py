@@ -1,14 +1,21 @@
-"""Chapter "The rules": each in a sentence, what it rests on, where it went, three examples."""
+"""Chapters about the rules: when a held alert pages, what each name touched, what was left out."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, RuleOutcome
-from pipelines.aiops.alerting.rules import Bound, Example, Matcher, Rule
+from pipelines.aiops.alerting.evidence import (
+    EXPORT_SUMMARY,
+    DroppedRule,
+    LeftOut,
+    NameOutcome,
+    RuleOutcome,
+)
+from pipelines.aiops.alerting.rules import Bound, Example, HoldRule, Matcher, Rule
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import Inputs
+from pipelines.aiops.report.rules.evidence import Inputs, values_of
 from pipelines.core.artifacts import evidence_of
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -24,6 +31,7 @@ from pipelines.reporting.blocks import (
     Table,
     Text,
     code,
+    identifier,
     join,
     link,
     name,
@@ -33,16 +41,125 @@ MOST_LABELS = 8
 """Labels of an example that are shown."""
 LONG_MATCHER = 200
 MOST_DIGITS = 9
+MOST_NAMES = 15
+"""Alert names that are shown without folding them away."""
 TO_DO = (
-    "A person has to set them by hand. Until then the figures of this report, which count them in, "
-    "are too good."
+    "They change nothing until a person sets them by hand: the figures of the exported files don’t "
+    "count them."
 )
 FEW = 6
 """Points that are listed without folding them away."""
 
 
+def paging_chapter(inputs: Inputs) -> Chapter:
+    """Build the chapter that says in words when a held alert pages.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
+    title, short = "What makes a held alert page", "When a held alert pages"
+    if not inputs.held:
+        return Chapter("paging", title, [Prose("No rule holds an alert.")], short)
+    rule = inputs.held[0]
+    return Chapter(
+        "paging",
+        title,
+        [
+            Prose(
+                "Held are alerts of the names and services below: noisy ones, of which most are "
+                "over by themselves. Chat is told of each at once. The pager is told as soon as "
+                "there is a reason:"
+            ),
+            _reasons(rule),
+            Prose(_one_page(rule)),
+            Prose(
+                "Everything else pages at once as today: names that page rarely, services and "
+                "label values that the history doesn’t know, and whatever no rule lists."
+            ),
+            Fold("The nine rules of Prometheus, in the order of evaluation", [_nine(rule)]),
+        ],
+        short,
+    )
+
+
+def _reasons(rule: HoldRule) -> Table:
+    lasts, fresh = wording.duration(rule.wait_seconds), wording.duration(rule.fresh_seconds)
+    again = wording.duration(rule.again_seconds)
+    return Table(
+        caption="Reasons to page, the first that holds",
+        columns=[Column("Reason"), Column("In words", wide=True), Column("Pages")],
+        rows=[
+            Row(
+                [
+                    "Company",
+                    f"{rule.names} alert names or more, held or not, began on its service within "
+                    f"{fresh}.",
+                    "at once",
+                ]
+            ),
+            Row(
+                [
+                    "Instances",
+                    f"It began on {rule.instances} instances or more of its service within "
+                    f"{fresh}.",
+                    "at once",
+                ]
+            ),
+            Row(["Back again", f"It began twice within {again}.", "at its second beginning"]),
+            Row(["It lasts", "It is still firing.", f"after {lasts}"]),
+        ],
+    )
+
+
+def _one_page(rule: HoldRule) -> str:
+    window = wording.duration(rule.window_seconds)
+    return (
+        f"Then the service has one page for each pager and {window}, counted from the onset, the "
+        "moment of that page. The page names every alert that fires on the service, since when and "
+        "on how many instances. A second page within that time takes two alerts in company, or one "
+        f"on {rule.instances} instances, of which none before told in company."
+    )
+
+
+def _nine(rule: HoldRule) -> Table:
+    """Each rule as whoever reads the file at night needs it."""
+    fresh, again = wording.duration(rule.fresh_seconds), wording.duration(rule.again_seconds)
+    window, lasts = wording.duration(rule.window_seconds), wording.duration(rule.wait_seconds)
+    words = (
+        ("signalbox:held", "A held alert is firing: one series for each alert name, service and "
+         "pager."),
+        ("signalbox:since", "Since when it has been firing without a gap."),
+        ("signalbox:started", "It began just now."),
+        ("signalbox:fresh", "On how many instances each alert name of a service, held or not, "
+         f"began within the last {fresh}."),
+        ("signalbox:several", f"Held alerts that don’t come alone: {rule.names} names began on the "
+         f"service, or {rule.instances} instances of one name."),
+        ("signalbox:due", "Held alerts with a reason to page: they don’t come alone, they have "
+         f"lasted {lasts}, or they began twice within {again}."),
+        ("signalbox:onset", "When a service’s page began: now, if something is due that no page of "
+         f"the last {window} told of, or if company came that none told of."),
+        ("signalbox:told", "What a page has told: in company or alone. Nothing is told twice for "
+         "as long as it goes on."),
+        ("SignalboxPage", "The page: one for each onset, with the service, the alerts that fire on "
+         "it, since when and on how many instances, and that chat was told at once."),
+    )  # fmt: skip
+    return Table(
+        caption="Rules of the group signalbox-hold, over the series ALERTS; no rule of yours "
+        "changes",
+        columns=[Column("Rule"), Column("In words", wide=True)],
+        rows=[Row([identifier(record), said]) for record, said in words],
+    )
+
+
 def chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter about the rules, by family.
+    """Build the chapter about the rules: held alert names, and known fixes.
 
     Parameters
     ----------
@@ -55,39 +172,108 @@ def chapter(inputs: Inputs) -> Chapter:
         The chapter.
     """
     done = inputs.replayed.rules
-    blocks: list[Block] = [_introduction(inputs), *_by_hand(inputs)]
+    blocks: list[Block] = [*_names(inputs), *_by_hand(inputs)]
+    if done:
+        blocks.append(_introduction(inputs))
     known = [
-        known_family
-        for known_family in wording.FAMILIES
-        if any(d.rule.family == known_family for d in done)
+        family for family in wording.FAMILIES if any(each.rule.family == family for each in done)
     ]
-    others = sorted({d.rule.family for d in done} - set(wording.FAMILIES))
-    for family in [*known, *others]:
-        blocks.append(_family(inputs, family, [d for d in done if d.rule.family == family]))
+    blocks += [
+        _family(inputs, family, [each for each in done if each.rule.family == family])
+        for family in known
+    ]
     blocks.append(_configuration(inputs))
     return Chapter("rules", f"The rules ({len(done)})", blocks, "The rules")
 
 
+def _names(inputs: Inputs) -> list[Block]:
+    """List what each held alert name touched on the judged windows."""
+    found = [each for each in inputs.replayed.names if each.held or each.value in inputs.holds_of]
+    if not found:
+        return []
+    ordered = sorted(found, key=lambda each: (not each.missed, -each.saved, each.value))
+    shown, rest = ordered[:MOST_NAMES], ordered[MOST_NAMES:]
+    blocks: list[Block] = [_names_table(inputs, shown, "Held alert names, what each touched")]
+    if rest:
+        label = f"{wording.number_of(len(rest), 'more held alert name')}, which save less"
+        blocks.append(Fold(label, [_names_table(inputs, rest, "Further held alert names")]))
+    return blocks
+
+
+def _names_table(inputs: Inputs, found: Sequence[NameOutcome], caption: str) -> Table:
+    days = inputs.days
+    return Table(
+        caption=caption,
+        mark=inputs.sources.mark(evidence_of("replay_rules")),
+        columns=[
+            Column("Alert name"),
+            Column("Pager pages a week", numeric=True),
+            Column("of these at night", numeric=True),
+            Column("Alerts held", numeric=True),
+            Column("Median length", numeric=True),
+            Column("Incidents touched", numeric=True),
+            Column("later than 1 min", numeric=True),
+            Column("missed", numeric=True),
+            Column("Services", numeric=True),
+        ],
+        rows=[
+            Row(
+                [
+                    _to_rule(inputs, each.value),
+                    _arrow(each.baseline, each.candidate, days),
+                    _arrow(each.baseline_night, each.candidate_night, days),
+                    f"{numbers.count(each.held)} of {numbers.count(each.alerts)}",
+                    wording.duration(each.median_seconds),
+                    numbers.count(each.incidents),
+                    numbers.count(each.delayed),
+                    numbers.count(each.missed),
+                    _services(inputs, each.value),
+                ],
+                strong=bool(each.missed),
+            )
+            for each in found
+        ],
+        note="Pages: today → with the rules; a page about several names is shared out among them. "
+        "Incidents touched: tickets, credible or not, that today are paged and one of whose alerts "
+        "was held; of them those told later than today by more than a minute, and those missed.",
+    )
+
+
+def _arrow(before: float, after: float, days: float) -> Text:
+    """Write pages a week, today and with the rules, on one line."""
+    shown = (wording.per_week(each, days) for each in (before, after))
+    return wording.one_line(f"{wording.SPACE}→{wording.SPACE}".join(shown))
+
+
+def _to_rule(inputs: Inputs, alertname: str) -> Text:
+    shown = identifier(wording.short(alertname, 120))
+    rules = inputs.holds_of.get(alertname)
+    return link(inputs.anchors[rules[0].id], shown) if rules else shown
+
+
+def _services(inputs: Inputs, alertname: str) -> str:
+    """Count the services that rules of this set hold a name for; each stands in its matchers."""
+    rules = inputs.holds_of.get(alertname, [])
+    return numbers.count(len({s for rule in rules for s in values_of(rule, rule.service_label)}))
+
+
 def _introduction(inputs: Inputs) -> Prose:
     supports = [done.rule.support for done in inputs.replayed.rules]
-    days = ""
-    if supports:
-        first, last = (
-            min(support.first for support in supports),
-            max(support.last for support in supports),
-        )
-        days = f"Mined from {wording.day(first)} to {wording.day(last)} (UTC). "
+    first = min(support.first for support in supports)
+    last = max(support.last for support in supports)
     return Prose(
-        f"{days}“Stretches” are separate occasions, so that one bad "
-        "afternoon with a thousand alerts counts once. Confidence is high because every bound "
-        "already pays for the number of candidates that were tried. A rule applies only to "
-        "names and label values that the history knows: what is new pages. "
-        "After its last day a rule must be proven anew."
+        f"Mined from {wording.day(first)} to {wording.day(last)} (UTC). A rule applies only to "
+        "names and label values that the history knows: what is new pages. After its last day a "
+        "rule must be proven anew."
     )
 
 
 def _by_hand(inputs: Inputs) -> list[Block]:
-    left = [placed for placed in inputs.exported.rules if not placed.exported]
+    left = [
+        placed
+        for placed in inputs.exported.rules
+        if not placed.exported and placed.family != "known_fix"  # changes no configuration
+    ]
     if not left:
         return []
     reasons: dict[str, list[str]] = {}
@@ -107,16 +293,19 @@ def _by_hand(inputs: Inputs) -> list[Block]:
 def _family(inputs: Inputs, family: str, done: list[RuleOutcome]) -> Section:
     mark = inputs.sources.mark(evidence_of("replay_rules"), evidence_of("export_rules"))
     title = wording.family(family)
+    done = sorted(done, key=lambda each: (-each.pages_saved, each.rule.id))
     measures = {outcome.rule.bound.measures for outcome in done}
     common = measures.pop() if len(measures) == 1 else ""
     head: list[Block] = [Prose(f"Bound on: {common}.", quiet=True)] if common else []
+    holds = family == "hold"
+    number = wording.number_of(len(done), "rule")
     table = Table(
-        caption=f"{wording.number_of(len(done), 'rule')}, in the order in which they were chosen",
+        caption=f"{number}, those that save most first" if holds else number,
         mark=mark,
         columns=[
             Column("Rule", wide=True),
-            Column("Pages saved, estimate", numeric=True),
-            Column("Alerts touched", numeric=True),
+            *([Column("Pages saved, estimate", numeric=True)] if holds else []),
+            Column("Alerts held" if holds else "Alerts touched", numeric=True),
             Column("Evidence", wide=True),
             Column("Last day; exported to"),
         ],
@@ -126,6 +315,9 @@ def _family(inputs: Inputs, family: str, done: list[RuleOutcome]) -> Section:
         "What each matches, and three example episodes of each", [_matches(inputs, done),
                                                                  _examples(inputs, done)]
     )  # fmt: skip
+    if len(done) > MOST_NAMES:
+        label = f"{wording.number_of(len(done), 'rule')}: sentence, evidence, last day, files"
+        return Section(f"family-{family}", title, [Fold(label, [*head, table]), details])
     return Section(f"family-{family}", title, [*head, table, details])
 
 
@@ -136,7 +328,7 @@ def _row(inputs: Inputs, done: RuleOutcome, common: str) -> Row:
         anchor=inputs.anchors[rule.id],
         cells=[
             join(name(rule.sentence), " ", code(rule.id), team),
-            numbers.count(done.pages_saved),
+            *([numbers.count(done.pages_saved)] if isinstance(rule, HoldRule) else []),
             numbers.count(done.alerts),
             join(_support(rule), Markup("<br>"), _bound(rule.bound, common)),
             join(
@@ -160,12 +352,12 @@ def _bound(bound: Bound, common: str) -> Text:
         parts.append(f"at most {numbers.percent(bound.high)}")
     said = " and ".join(parts) or "no bound"
     level = _level(bound.level)
-    tried = numbers.count(bound.tried)
+    tried = f", {numbers.count(bound.tried)} tried" if bound.tried > 1 else ""
     what = join(name(bound.measures), ": ") if not common else ""
     return join(
         what,
         f"{said}, found {numbers.percent(bound.value)} of {numbers.count(bound.n)}; "
-        f"{level} confidence, {tried} tried",
+        f"{level} confidence{tried}",
     )
 
 
@@ -287,7 +479,156 @@ def _configuration(inputs: Inputs) -> Section:
     pagerduty = inputs.summary.pagerduty
     items.append(
         f"PagerDuty’s event orchestration expresses {wording.number_of(pagerduty.rules, 'rule')}, "
-        f"{len(pagerduty.weaker):,} of them without all of their guards; "
-        f"{len(pagerduty.not_expressed):,} it cannot."
+        f"{len(pagerduty.weaker):,} of them not wholly; {len(pagerduty.not_expressed):,} it cannot."
     )
     return Section("configuration", "As configuration", [Items(items)])
+
+
+def dropped_chapter(inputs: Inputs) -> Chapter:
+    """Build the chapter about candidates that are in no rule set.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        The chapter.
+    """
+    dropped: list[DroppedRule | LeftOut] = [*inputs.mined.left_out, *inputs.selected.dropped]
+    blocks: list[Block] = [_counted(inputs), *_not_held(inputs)]
+    if dropped:
+        blocks += [_why(inputs, dropped), _list(inputs, dropped)]
+    else:
+        blocks.append(Prose("Every candidate was selected, and params exclude none."))
+    blocks += _noisy(inputs)
+    return Chapter("dropped", "What was left out", blocks, "Left out")
+
+
+def _counted(inputs: Inputs) -> Table:
+    chosen: Counter[str] = Counter(done.rule.family for done in inputs.replayed.rules)
+    dropped = Counter(each.family for each in inputs.selected.dropped)
+    known = inputs.mined.families
+    rows = [
+        Row(
+            [
+                wording.family(family),
+                numbers.count(known[family].tried),
+                numbers.count(known[family].found),
+                numbers.count(dropped[family]),
+                numbers.count(chosen[family]),
+            ]
+        )
+        for family in wording.FAMILIES
+        if family in known
+    ]
+    return Table(
+        caption="From candidates to rules, counts of rules",
+        mark=inputs.sources.mark(evidence_of("mine_rules"), evidence_of("select_rules")),
+        columns=[
+            Column("Family"),
+            Column("Tried", numeric=True),
+            Column("Found", numeric=True),
+            Column("Left out", numeric=True),
+            Column("Selected", numeric=True),
+        ],
+        rows=rows,
+    )
+
+
+def _not_held(inputs: Inputs) -> list[Block]:
+    """Say how much of what pages today no rule holds, and why."""
+    mined = inputs.mined
+    found = sorted(
+        ((why, n) for why, n in mined.not_held.items() if n), key=lambda item: (-item[1], item[0])
+    )
+    if not found or not mined.pages:
+        return []
+    table = Table(
+        caption=f"Alerts that page today and aren’t held, of {numbers.count(mined.pages)}",
+        mark=inputs.sources.mark(evidence_of("mine_rules")),
+        columns=[
+            Column("Why", wide=True),
+            Column("Alerts", numeric=True),
+            Column("Share of all that page", numeric=True),
+        ],
+        rows=[
+            Row([name(wording.short(why, 160)), numbers.count(n), numbers.percent(n / mined.pages)])
+            for why, n in found
+        ],
+    )
+    return [table]
+
+
+def _noisy(inputs: Inputs) -> list[Block]:
+    """List alert names that page often, and how much of each is held."""
+    found = inputs.mined.noisy
+    if not found:
+        return []
+    table = Table(
+        caption="Alert names that page often, counts of the whole history",
+        mark=inputs.sources.mark(evidence_of("mine_rules")),
+        columns=[
+            Column("Alert name"),
+            Column("Alerts that paged", numeric=True),
+            Column("of these held", numeric=True),
+            Column("Services", numeric=True),
+            Column("of these held", numeric=True),
+        ],
+        rows=[
+            Row(
+                [
+                    identifier(wording.short(each.alertname, 120)),
+                    numbers.count(each.pages),
+                    numbers.count(each.held_pages),
+                    numbers.count(each.services),
+                    numbers.count(each.held_services),
+                ]
+            )
+            for each in found
+        ],
+    )
+    return [Fold(f"{wording.number_of(len(found), 'alert name')} that page often", [table])]
+
+
+MOST_KINDS = 12
+"""Reasons that are counted; the rest stands in the list."""
+
+
+def _why(inputs: Inputs, dropped: Sequence[DroppedRule | LeftOut]) -> Table:
+    counted = Counter((each.family, each.reason) for each in dropped)
+    order = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    rows = [
+        Row([name(wording.short(why, 160)), wording.family(family), numbers.count(n)])
+        for (family, why), n in order[:MOST_KINDS]
+    ]
+    rest = sum(n for _, n in order[MOST_KINDS:])
+    if rest:
+        rows.append(Row(["other reasons, in the list below", "", numbers.count(rest)]))
+    return Table(
+        caption="Why candidates were left out",
+        mark=inputs.sources.mark(evidence_of("mine_rules"), evidence_of("select_rules")),
+        columns=[Column("Reason", wide=True), Column("Family"), Column("Candidates", numeric=True)],
+        rows=rows,
+    )
+
+
+def _list(inputs: Inputs, dropped: Sequence[DroppedRule | LeftOut]) -> Fold:
+    """List every candidate that was left out, those of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for each in sorted(dropped, key=lambda one: (one.reason, one.rule)):
+        reasons.setdefault(each.reason, []).append(each.rule)
+    table = Table(
+        caption="Everything that was left out",
+        mark=inputs.sources.mark(evidence_of("mine_rules"), evidence_of("select_rules")),
+        small=True,
+        columns=[Column("Why"), Column("Rules and alert names", wide=True)],
+        rows=[Row([name(wording.short(why, 200)), _ids(ids)]) for why, ids in reasons.items()],
+    )
+    return Fold(f"All {wording.number_of(len(dropped), 'candidate')} that were left out", [table])
+
+
+def _ids(ids: list[str]) -> Text:
+    return Markup(", ").join(wording.one_line(code(wording.short(rule_id, 60))) for rule_id in ids)

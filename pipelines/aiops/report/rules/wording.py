@@ -1,21 +1,23 @@
 """Durations, times, families and long texts as people read them."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from markupsafe import Markup
 
-from pipelines.core.time import largest_parts, prometheus
+from pipelines.core.time import largest_parts
+from pipelines.reporting import numbers
 
 FAMILIES = {
-    "grouping": "Grouped",
-    "wait": "Ends by itself: fires only after a wait (for)",
-    "keep_firing": "Flapping: kept firing as one alert (keep_firing_for)",
-    "inhibition": "Inhibited: another alert implies it",
-    "mute_time": "Muted at hours at which it is expected",
-    "demotion": "Demoted: nobody ever acts on it",
+    "hold": "Held: chat at once, the pager only for a reason",
     "known_fix": "Known fix: the same one each time (pages stay)",
 }
 """Every family in the order of reports, and what it means."""
+
+WEEK_DAYS = 7.0
+NIGHT_HOURS = ("22", "23", "00", "01", "02", "03", "04", "05", "06")
+"""Hours of the day that count as night, in their order, as the evidence names them."""
+NIGHT = "22 to 07 o’clock"
 
 SPACE = "\N{NO-BREAK SPACE}"
 
@@ -66,36 +68,85 @@ def delay(seconds: float | None) -> str:
     return f"{shown} {'later' if seconds > 0 else 'earlier'}"
 
 
-def setting(seconds: int) -> str:
-    """Write a duration as Prometheus does, for example ``1h30m``.
+def per_week(count: float | None, days: float) -> str:
+    """Write a count of so many days as one a week; with a decimal where there are few.
 
     Parameters
     ----------
-    seconds : int
-        Duration, seconds.
+    count : float or None
+        How many there were, None if not known.
+    days : float
+        Length of the time in which they were counted, days.
 
     Returns
     -------
     str
-        Duration.
+        Number a week, or a dash.
     """
-    return prometheus(seconds)
+    if count is None or days <= 0:
+        return numbers.NONE
+    rate = count / days * WEEK_DAYS
+    return numbers.decimal(rate, 1) if 0 < rate < 100 else numbers.count(rate)
 
 
-def clock(minute: int) -> str:
-    """Write a minute of a day, for example ``05:30``.
+def change(before: float | None, after: float | None) -> str:
+    """Write a change in per cent of what there was.
 
     Parameters
     ----------
-    minute : int
-        Minutes since midnight.
+    before, after : float or None
+        Counts of the same time.
 
     Returns
     -------
     str
-        Time.
+        Share with its sign; a dash where there was nothing.
     """
-    return f"{minute // 60:02d}:{minute % 60:02d}"
+    if not before or after is None:
+        return numbers.NONE
+    share = after / before - 1
+    return ("+" if share > 0 else "") + numbers.percent(share)
+
+
+def busiest_hours(hours: Mapping[str, float], most: int = 3) -> str:
+    """Name the hours of the night that have most, in the order of the night.
+
+    Parameters
+    ----------
+    hours : mapping of str to float
+        Hour, a key of `NIGHT_HOURS` → how many.
+    most : int, default 3
+        Hours that are named.
+
+    Returns
+    -------
+    str
+        For example "23 h (40), 02 h (38)"; a dash where there is nothing.
+    """
+    known = [hour for hour in NIGHT_HOURS if hours.get(hour, 0) >= 0.5]
+    ranked = sorted(known, key=lambda hour: (-hours[hour], NIGHT_HOURS.index(hour)))[:most]
+    shown = [hour for hour in known if hour in ranked]
+    said = (f"{hour}{SPACE}h{SPACE}({numbers.count(hours[hour])})" for hour in shown)
+    return ", ".join(said) or numbers.NONE
+
+
+def listed(values: Sequence[str], most: int = 4) -> str:
+    """Write some values and how many more there are.
+
+    Parameters
+    ----------
+    values : sequence of str
+        Values.
+    most : int, default 4
+        Values that are written.
+
+    Returns
+    -------
+    str
+        For example "a, b and 3 more".
+    """
+    shown = ", ".join(short(value, 80) for value in values[:most])
+    return shown + (f" and {len(values) - most:,} more" if len(values) > most else "")
 
 
 def moment(at: datetime | None) -> Markup:

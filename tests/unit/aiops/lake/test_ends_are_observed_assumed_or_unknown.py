@@ -7,12 +7,10 @@ import numpy as np
 from pipelines.aiops import alert_history
 from pipelines.aiops.alerting.evaluation import tables
 from pipelines.aiops.alerting.mining.episodes import find_episodes
-from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.contract import ALERTS
-from pipelines.aiops.lake.frame import NEVER, NO, with_assumed_ends
+from pipelines.aiops.lake.frame import NEVER, with_assumed_ends
 from pipelines.aiops.lake.read import read_history
-from pipelines.aiops.params.alert_rules import MineRulesParams
 from pipelines.core.time import DAY_US, SECOND_US
 from tests.support.alert_worlds import freeze
 from tests.unit.aiops.alerting.replay.worlds import frame_of
@@ -71,23 +69,6 @@ def test_points_in_time_and_assumed_ends_are_no_observed_durations():
     assert frame.where(np.array([1, 2])).observed_ends.tolist() == [False, True]
     ended = find_episodes(frame, HistoryWindow(0, DAY_US))
     assert ended.ended.tolist() == [False, False, True]
-    assert ended.observed_end.tolist() == [0, 100_000, 60_000]
-
-
-def test_from_held_points_no_wait_and_no_hold_is_learned():
-    """`hold_seconds` makes every alert over by itself after so long; that is no observation."""
-    rows = [(n % 2, 7200 * n, 7200 * n + 300) for n in range(240)]
-    rows += [(n % 2, 7200 * n + 600, 7200 * n + 900) for n in range(240)]
-    frame = frame_of(rows, LABELS)
-    frame = replace(frame, acted=np.full(len(rows), NO))
-    window = HistoryWindow(0, 20 * DAY_US)
-    params = MineRulesParams(families=["wait", "keep_firing"])
-    seen = mine_all(frame, params, window)
-    assert seen["wait"].rules
-    assert seen["keep_firing"].rules
-    held = mine_all(replace(frame, end_observed=np.zeros(len(rows), bool)), params, window)
-    assert not held["wait"].rules
-    assert not held["keep_firing"].rules
 
 
 def world(folder, lines):

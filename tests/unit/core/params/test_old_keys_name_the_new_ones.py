@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field
 
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.aiops.params.renamed import RENAMED
+from pipelines.aiops.params.renamed import REMOVED, RENAMED
 from pipelines.cli.main import app
 from pipelines.core.errors import SignalboxError
 from pipelines.core.params import load_section
@@ -37,7 +37,6 @@ def error_of(folder: Path, key: str, value: Any = 1) -> str:
 
 
 KEYS = [old for old in RENAMED if "=" not in old]
-VALUES = [old for old in RENAMED if "=" in old]
 
 
 @pytest.mark.parametrize("old", KEYS)
@@ -47,19 +46,29 @@ def test_an_old_key_names_the_new_one_and_its_file(tmp_path: Path, old: str) -> 
     assert error_of(tmp_path, old) == expected
 
 
-@pytest.mark.parametrize("old", VALUES)
-def test_an_old_value_names_the_new_one(tmp_path: Path, old: str) -> None:
-    key, _, value = old.partition("=")
-    new = RENAMED[old].partition("=")[2]
-    assert error_of(tmp_path, key, [value]) == f"{key}.0: {value} is now {new}"
-    with pytest.raises(SignalboxError, match="is not allowed"):
-        load_section_with(tmp_path, key, ["nothing"])
-    load_section_with(tmp_path, key, [new])
+KEYS_REMOVED = [
+    f"aiops.{section}.{key}" for section, keys in REMOVED.items() for key in sorted(keys)
+    if section != "mine_rules.families"
+]  # fmt: skip
 
 
-def load_section_with(folder: Path, key: str, value: Any) -> AiopsParams:
-    (folder / "params.yaml").write_text(yaml.safe_dump(nested(key, value)), encoding="utf-8")
-    return load_aiops_params(folder)
+@pytest.mark.parametrize("old", KEYS_REMOVED)
+def test_a_removed_key_is_refused_and_none_of_the_models(tmp_path: Path, old: str) -> None:
+    section, _, key = old.rpartition(".")
+    told = error_of(tmp_path, old)
+    assert told.startswith(f"{section}: {key}: removed in this version, take it out")
+    assert "aiops.mine_rules.hold" in told
+    assert old not in FILES["params.yaml"]
+
+
+@pytest.mark.parametrize("old", sorted(REMOVED["mine_rules.families"]))
+def test_a_removed_family_is_refused(tmp_path: Path, old: str) -> None:
+    told = error_of(tmp_path, "aiops.mine_rules.families", ["hold", old])
+    assert told.startswith(f"aiops.mine_rules: families: {old}: removed in this version")
+
+
+def test_what_is_no_section_at_all_is_told_as_such(tmp_path: Path) -> None:
+    assert "aiops.mine_rules: 5 is not allowed" in error_of(tmp_path, "aiops.mine_rules", 5)
 
 
 @pytest.mark.parametrize("old", KEYS)
@@ -119,8 +128,6 @@ def test_keys_in_lists_and_values_have_new_names_too(
 def test_a_key_below_a_renamed_section_moves_with_it() -> None:
     assert new_name("aiops.response.dry_run", RENAMED) == "aiops.remediation.dry_run"
     assert new_name("aiops.responses.dry_run", RENAMED) is None
-    moved = new_name("aiops.mine_rules.duplicate.join_seconds", RENAMED)
-    assert moved == "aiops.mine_rules.grouping.group_interval_seconds"
     assert new_name("data", RENAMED) is None
 
 

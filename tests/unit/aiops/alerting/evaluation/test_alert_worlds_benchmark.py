@@ -1,31 +1,40 @@
 """The benchmark of alert worlds judges the same replays by what really happened."""
 
+import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from benchmarks.alert_worlds import (
-    JudgedFiles,
-    about_incidents,
-    judged_by,
-    params_for,
-    summary,
-    truth_links,
-    worlds_in,
+from benchmarks.alert_judges import (
+    Judged,
+    counted,
+    never_acted,
+    never_acted_dropped,
+    pages_of,
+    true_incidents,
+    write_pages,
 )
-from pipelines.aiops.alerting.config import default_config
-from pipelines.aiops.alerting.evaluation import Backtest
+from benchmarks.alert_worlds import AFTER_GATE, params_for, summary, worlds_in
+from pipelines.aiops.alerting.config import QUIET_RECEIVER, Config, Receiver, Route
+from pipelines.aiops.alerting.evaluation import Backtest, Ticket
+from pipelines.aiops.alerting.evaluation.backtest import Fold
+from pipelines.aiops.alerting.rules import Matcher
 from pipelines.aiops.alerting.windows import HistoryWindow
+from pipelines.aiops.lake.frame import NO, YES
 from pipelines.aiops.params import load_aiops_params
-from pipelines.core.time import DAY_US
+from pipelines.core.time import DAY_US, HOUR_US
 from tests.support.alert_worlds import WORLDS
-from tests.unit.aiops.alerting.export.make import quiet
 from tests.unit.aiops.alerting.replay.worlds import frame_of
 
-LABELS = [{"alertname": "a"}, {"alertname": "b"}]
+PAGER = Receiver("pager")
+TODAY = Config(Route("pager", group_by=("alertname",)), (PAGER, Receiver(QUIET_RECEIVER, ())))
+LABELS = [{"alertname": "a", "service": "s"}, {"alertname": "b", "service": "t"}]
 ROWS = [(0, 100, 4000), (1, 9000, 12_000), (0, 20_000, 24_000)]
+"""Series, start and end in seconds."""
 
 
 def world_with(folder: Path, incidents: list[dict]) -> Path:
@@ -40,44 +49,104 @@ def world_with(folder: Path, incidents: list[dict]) -> Path:
     return folder
 
 
-def test_an_incident_that_nobody_linked_is_missed_by_truth_only(tmp_path: Path) -> None:
-    rules = (quiet("alertname = a"),)
-    backtest = Backtest(
-        frame_of(ROWS, LABELS, ["T0"], [-1, 0, -1]), HistoryWindow(0, DAY_US), default_config(), {}
-    )
-    candidate = backtest.replay(rules)
-    judged = JudgedFiles(backtest, candidate, rules, backtest.effect(candidate, rules))
+@pytest.fixture
+def backtest() -> Backtest:
+    frame = frame_of(ROWS, LABELS, ["T0"], [-1, 0, -1])
+    tickets = {"T0": Ticket(title="b is down", service="t", fix="restart", severity="sev2")}
+    return Backtest(frame, HistoryWindow(0, DAY_US), TODAY, tickets)
+
+
+@pytest.fixture
+def muted(backtest: Backtest) -> Fold:
+    """A third in which `a` goes to nobody."""
+    quiet = Route(QUIET_RECEIVER, matchers=(Matcher(label="alertname", op="=", value="a"),))
+    route = Route("pager", group_by=("alertname",), routes=(quiet,))
+    candidate = backtest.replay((), Config(route, TODAY.receivers))
+    return Fold(backtest, (), candidate, backtest.effect(candidate, ()))
+
+
+def test_an_incident_that_nobody_linked_is_missed_by_truth_only(
+    tmp_path: Path, muted: Fold
+) -> None:
     incidents = [
-        {"id": 0, "kind": "rare", "ticket": None, "end": 24_000.0, "rows": [9]},
-        {"id": 1, "kind": "short", "ticket": "T0", "end": 12_000.0, "rows": [8]},
+        {"id": 0, "kind": "rare", "ticket": None, "end": 24_000.0, "rows": [9], "major": True},
+        {"id": 1, "kind": "short", "ticket": "T0", "end": 12_000.0, "rows": [8], "major": False},
     ]
-    linked, ended = truth_links(world_with(tmp_path, incidents), backtest.rows)
-    by_truth = about_incidents(judged_by(linked, ended, judged))
-    assert about_incidents(judged.effect)["missed"] == 0
-    assert by_truth["notified_today"] == 2
-    (missed,) = by_truth["missed_incidents"]
-    assert missed == {
-        "incident": "0 (rare, no ticket)", "hidden_by": ("demotion-1",),
-        "touched_by": ("demotion-1",),
-    }  # fmt: skip
+    found = true_incidents(world_with(tmp_path, incidents), muted.backtest)
+    assert found is not None
+    by_truth = found.backtest.effect(muted.candidate, ())
+    told = counted([Judged(muted.effect, by_truth, found.kinds)])
+    assert (told["credible"]["told_today"], told["credible"]["missed"]) == (1, 0)
+    assert told["truth"]["told_today"] == 2
+    assert told["truth"]["missed_incidents"] == ["0 (rare, no ticket): 0 (rare, no ticket)"]
+    assert (told["truth"]["missed_other"], told["truth"]["missed_major"]) == (1, 1)
+    assert told["truth"]["longest_delay_by_kind_s"] == {"short": 0.0}
+
+
+def test_noise_that_is_real_once_is_told_apart_from_other_misses(
+    tmp_path: Path, muted: Fold
+) -> None:
+    incidents = [{"id": 0, "kind": "noise_real_same", "end": 24_000.0, "rows": [9]}]
+    found = true_incidents(world_with(tmp_path, incidents), muted.backtest)
+    assert found is not None
+    told = counted([Judged(muted.effect, found.backtest.effect(muted.candidate, ()), found.kinds)])
+    assert (told["truth"]["missed"], told["truth"]["missed_other"]) == (1, 0)
+
+
+def test_without_truth_nothing_is_judged_by_it(tmp_path: Path, muted: Fold) -> None:
+    assert true_incidents(tmp_path, muted.backtest) is None
+    assert "truth" not in counted([Judged(muted.effect, None, {})])
+
+
+def test_pages_say_what_they_are_the_first_to_tell_of(tmp_path: Path, muted: Fold) -> None:
+    write_pages(pages_of(2, muted), tmp_path / "pages.csv")
+    with (tmp_path / "pages.csv").open() as file:
+        (page,) = csv.DictReader(file)
+    assert (page["third"], page["receiver"], page["first_told"]) == ("2", "pager", "b t")
+    assert int(page["time"]) == 9030 * 1_000_000
+
+
+def test_what_nobody_acted_on_is_dropped_from_twenty_alerts_on(backtest: Backtest) -> None:
+    hours = [(0, hour * 3600, hour * 3600 + 600) for hour in range(20)]
+    acted = [(1, hour * 3600, hour * 3600 + 600) for hour in range(20)]
+    frame = frame_of([*hours, *acted], LABELS)
+    frame.acted[:] = NO
+    frame.acted[frame.series == 1] = YES
+    assert never_acted([frame]) == {("a", "s")}
+    assert never_acted([frame.where(np.flatnonzero(frame.starts < 19 * HOUR_US))]) == set()
+    dropped = never_acted_dropped([frame])(backtest)
+    assert (len(dropped.baseline), len(dropped.candidate)) == (3, 1)
+
+
+def result(saved: float, missed: int) -> dict:
+    counts = {"told_today": 10, "missed": missed, "strict_missed": missed, "missed_other": missed,
+              "missed_major": 0, "late_1m": 4, "late_5m": 1, "late_15m": 0,
+              "longest_delay_s": 400.0}  # fmt: skip
+    return {"pages_today": 100, "pages": round(100 - 100 * saved), "nights_today": 40,
+            "nights": 20, "saved_share": saved, "tickets": counts, "truth": counts}  # fmt: skip
+
+
+def row_of(verdict: str, saved: float, missed: int) -> dict:
+    own = result(saved, missed)
+    return {**own, "verdict": verdict, "alerts": 1000, "seconds": 2.0, "methods": {"held": own}}
 
 
 def test_what_the_gate_rejects_neither_saves_nor_misses_after_it() -> None:
-    row = {"world": "x", "saved_share": 0.9, "saved_after_gate": 0.0, "verdict": "reject",
-           "notified_today": 9, "missed": 2, "longest_delay_s": 900.0}  # fmt: skip
-    told = {**row, "saved_share": 0.2, "saved_after_gate": 0.2, "verdict": "review", "missed": 0,
-            "longest_delay_s": 5.0, "truth": {"notified_today": 8, "missed": 1,
-                                              "longest_delay_s": 7.0}}  # fmt: skip
-    found = summary([row, told])
-    assert found["saved_after_gate"] == {"mean": 0.1, "worst": 0.0}
-    assert (found["missed"], found["missed_after_gate"]) == (3, 1)
-    assert found["longest_delay_after_gate_s"] == 7.0
+    found = summary([row_of("reject", 0.9, 2), row_of("review", 0.2, 1)])
+    assert (found["methods"]["held"]["mean"], found["methods"]["held"]["least"]) == (0.55, 0.2)
+    after = found["methods"][AFTER_GATE]
+    assert (after["mean"], after["least"], after["nights_mean"]) == (0.1, 0.0, 0.25)
+    assert found["methods"]["held"]["truth"]["missed"] == 3
+    assert (after["truth"]["missed"], after["truth"]["late_1m"]) == (1, 4)
+    assert after["truth"]["told_today"] == 20
+    assert found["alerts_a_second"] == 500
 
 
 def test_only_paths_differ_from_the_projects_own_params(tmp_path: Path) -> None:
-    world = WORLDS / "mini_guard"
+    worlds = worlds_in(WORLDS)
+    assert worlds == sorted(WORLDS.iterdir())
+    world = next(world for world in worlds if (world / "prometheus/eu.yml").is_file())
     params, ours = params_for(world, tmp_path), load_aiops_params()
-    assert worlds_in(WORLDS) == sorted(WORLDS.iterdir())
     for section in ("mine_rules", "select_rules", "gate_rules"):
         assert getattr(params, section) == getattr(ours, section)
-    assert params.export_rules.prometheus == [str(world / "prometheus/eu.yml")]
+    assert str(world / "prometheus/eu.yml") in params.export_rules.prometheus

@@ -1,20 +1,24 @@
 """Order of rows and numbering of series don't matter, and bad history neither breaks nor blinds."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.aiops.alerting.mining import mine
+from pipelines.aiops.alerting.mining.episodes import find_episodes
 from pipelines.aiops.alerting.rules import RULES
-from pipelines.aiops.alerting.windows import HistoryWindow
+from pipelines.aiops.alerting.windows import HistoryWindow, whole_window
+from pipelines.core.errors import SignalboxError
 from pipelines.core.time import DAY_US
+from tests.unit.aiops.alerting.mining.test_known_fix import COLUMNS
 from tests.unit.aiops.alerting.mining.worlds import (
     MONDAY,
     PARAMS,
     WINDOW,
     World,
-    only,
+    mine,
+    names_of,
     shuffled,
     times,
 )
@@ -22,29 +26,34 @@ from tests.unit.aiops.alerting.mining.worlds import (
 
 def mixed():
     rng = np.random.default_rng(5)
-    world = World()
+    world, tickets = World(), []
     for n, at in enumerate(times(rng, 5)):
         place = f"s{rng.integers(3)}"
         world.add(at, 1800, "Down", True, f"T{n}", service=place, severity="critical")
+        opened = pd.Timestamp(MONDAY // 1_000_000 + at, unit="s", tz="UTC")
+        tickets.append((f"T{n}", opened, opened + pd.Timedelta(minutes=n % 7), "restart"))
         for k in range(3):
-            world.add(at + k, 1700, "Slow", service=place, instance=f"{place}-{k}")
+            world.add(at + k, 1700, "Slow", True, f"T{n}", service=place, instance=f"{place}-{k}")
     for at in times(rng, 10):
         world.add(at, rng.uniform(10, 50), "Blip", service="a", severity="warning")
-        world.add(at, rng.uniform(10, 50), "Blip", service="b", severity="warning")
-    for day in range(28):
-        world.add(day * 86_400 + 7200 + rng.uniform(0, 1500), 2400, "Batch", job="export")
-    return world.frame()
+        world.add(at, rng.uniform(10, 50), "Blip", service="b", severity="warning", team="x")
+    return world.frame(), pd.DataFrame(tickets, columns=COLUMNS)
 
 
-FRAME = mixed()
-MINED_FAMILIES = only("grouping", "wait", "keep_firing", "inhibition", "mute_time", "known_fix")
-EXPECTED = RULES.dump_json(tuple(mine(FRAME, MINED_FAMILIES, WINDOW)))
+FRAME, TICKETS = mixed()
+EXPECTED = RULES.dump_json(tuple(mine(FRAME, tickets=TICKETS)))
+
+
+def test_there_is_something_to_compare():
+    families = [rule.family for rule in RULES.validate_json(EXPECTED)]
+    assert families.count("hold") == 3
+    assert families.count("known_fix") == 2
 
 
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_permuted_rows_and_series_give_the_same_bytes(seed):
-    again = mine(shuffled(FRAME, seed), MINED_FAMILIES, WINDOW)
+    again = mine(shuffled(FRAME, seed), tickets=TICKETS)
     assert RULES.dump_json(tuple(again)) == EXPECTED
 
 
@@ -52,34 +61,42 @@ def test_rules_survive_being_written():
     assert RULES.dump_json(RULES.validate_json(EXPECTED)) == EXPECTED
 
 
-def test_an_empty_window_has_no_rules():
-    assert mine(World().frame(), PARAMS, WINDOW) == []
-    assert mine(FRAME, PARAMS, HistoryWindow(MONDAY - 9 * DAY_US, MONDAY - DAY_US)) == []
+def test_windows_without_alerts_have_no_rules():
+    assert mine(World().frame(), PARAMS, [WINDOW], TICKETS) == []
+    before = HistoryWindow(MONDAY - 9 * DAY_US, MONDAY - DAY_US)
+    assert mine(FRAME, PARAMS, [before], TICKETS) == []
 
 
-def test_a_day_without_any_data_is_not_a_day_without_the_alert():
-    rng = np.random.default_rng(0)
+def test_an_empty_history_is_said():
+    with pytest.raises(SignalboxError, match="empty"):
+        whole_window(World().frame())
+
+
+def test_alerts_whose_end_nobody_saw_say_nothing_of_how_long_they_last():
+    from dataclasses import replace
+
     world = World()
-    for day in range(28):
-        if day not in (4, 12):
-            world.add(day * 86_400 + 7200 + rng.uniform(0, 1500), 2400, "Batch", job="export")
-    (rule,) = mine(world.frame(), only("mute_time"), WINDOW)
-    assert (rule.bound.n, rule.bound.value) == (26, 1.0)
+    for n in range(30):
+        world.add(n * 18_000, 60, "Often", service="a")
+    (seen,) = mine(world.frame())
+    assert (seen.bound.n, seen.bound.value) == (30, 1.0)
+    (assumed,) = mine(replace(world.frame(), end_observed=np.zeros(30, bool)))
+    assert (assumed.bound.n, assumed.bound.low) == (0, 0.0)
 
 
-def test_an_alert_that_never_ended_is_no_blip():
-    rng = np.random.default_rng(0)
+def test_an_alert_reported_while_it_fires_is_one_episode():
     world = World()
-    for at in times(rng, 12):
-        world.add(at, None, "Stuck", service="x")
-    assert mine(world.frame(), only("wait"), WINDOW) == []
+    for start in (100, 3600, 7200):
+        world.add(start, 2 * 86_400, "Long")
+    episodes = find_episodes(world.frame(), WINDOW)
+    assert episodes.rows.tolist() == [3]
 
 
-def test_all_alerts_in_one_second_support_nothing():
+def test_all_alerts_in_one_second_are_rules_like_others():
     world = World()
-    for n in range(5000):
-        world.add(1000, 20, f"A{n % 7}", service=f"s{n}")
-    assert mine(world.frame(), MINED_FAMILIES, WINDOW) == []
+    for n in range(500):
+        world.add(1000, 20, f"A{n % 7}", service=f"s{n % 11}", pod=str(n))
+    assert names_of(mine(world.frame())) == [f"A{n}" for n in range(7)]
 
 
 def test_hostile_labels_are_mined_like_any_others():
@@ -87,42 +104,10 @@ def test_hostile_labels_are_mined_like_any_others():
     world = World()
     labels = {f"l{n}": "x" for n in range(10_000)}
     for at in times(rng, 6):
-        world.add(at, 20, 'It\'s "<b>down</b>"\n🔥', path="a|b\\(", it='say "no"')
-        world.add(at, 20, "Wide", **labels)
-    rules = mine(world.frame(), only("wait"), WINDOW)
-    assert {rule.matchers[0].value for rule in rules} == {'It\'s "<b>down</b>"\n🔥', "Wide"}
-
-
-def test_very_many_names_are_cut_to_the_noisiest():
-    rng = np.random.default_rng(0)
-    world = World()
-    for n in range(3000):
-        world.add(float(rng.uniform(0, 28 * 86_400)), 20, f"N{n}")
-    for at in times(rng, 10):
-        world.add(at, 20, "Noisy")
-    params = only("wait").model_copy(update={"max_patterns": 5})
-    assert {rule.matchers[0].value for rule in mine(world.frame(), params, WINDOW)} == {"Noisy"}
-
-
-@pytest.mark.parametrize("shift", ["2026-03-29", "2026-10-25"])
-def test_hours_of_a_local_clock_survive_a_change_of_time(shift):
-    from datetime import datetime, timedelta
-    from zoneinfo import ZoneInfo
-
-    zone = ZoneInfo("Europe/Berlin")
-    first = datetime.fromisoformat(shift).replace(tzinfo=zone) - timedelta(days=13)
-    world = World()
-    for day in range(28):
-        local = (first + timedelta(days=day)).replace(hour=4, minute=10)
-        world.add(local.timestamp() - MONDAY / 1e6, 2400, "Batch", job="export")
-        world.add(local.timestamp() - MONDAY / 1e6 + 30_000, 60, "Other")
-    params = only("mute_time")
-    params = params.model_copy(
-        update={"mute_time": params.mute_time.model_copy(
-            update={"timezones": ["UTC", "Europe/Berlin"]})}
-    )  # fmt: skip
-    start = int(first.timestamp() * 1_000_000)
-    rules = mine(world.frame(), params, HistoryWindow(start, start + 28 * DAY_US))
-    (rule,) = [rule for rule in rules if "Batch" in rule.sentence]
-    assert (rule.timezone, rule.start_minute, rule.end_minute) == ("Europe/Berlin", 240, 270)
-    assert rule.bound.value == 1.0
+        world.add(at, 20, 'It\'s "<b>down</b>"\n🔥', service="a|b\\(", it='say "no"')
+        world.add(at, 20, "Wide", service="", **labels)
+        world.add(at, 20, "Wide", service="(", **labels)
+        world.add(at, 20, "", service="a")
+    rules = mine(world.frame())
+    assert names_of(rules) == ['It\'s "<b>down</b>"\n🔥', "Wide"]
+    assert RULES.validate_json(RULES.dump_json(tuple(rules))) == tuple(rules)

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipelines.aiops.alerting.config.parse import parse_config
+from pipelines.aiops.alerting.mining import mine_all
+from pipelines.aiops.alerting.rules import HoldRule, Rule
 from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import NEVER, NO, UNKNOWN, YES, AlertFrame, Labels
 from pipelines.aiops.params.alert_rules import MineRulesParams
@@ -13,6 +16,24 @@ MONDAY = 1_780_272_000_000_000
 """2026-06-01 00:00 UTC, a Monday, in microseconds."""
 WINDOW = HistoryWindow(MONDAY, MONDAY + 28 * DAY_US)
 PARAMS = MineRulesParams()
+CONFIG = parse_config(
+    """
+route:
+  receiver: pager
+  group_by: ['...']
+  group_wait: 10s
+  routes:
+    - matchers: [severity="info"]
+      receiver: slack
+receivers:
+  - name: pager
+    pagerduty_configs: [{}]
+  - name: slack
+    slack_configs: [{}]
+""",
+    "alertmanager.yml",
+)
+"""All pages, but for what is of severity info."""
 ACTED = {None: UNKNOWN, True: YES, False: NO}
 
 
@@ -50,6 +71,27 @@ def times(rng, per_day, days=28):
 
 def only(*families) -> MineRulesParams:
     return PARAMS.model_copy(update={"families": list(families)})
+
+
+def mine(frame, params=PARAMS, windows=(WINDOW,), tickets=None, config=CONFIG, chat=None):
+    """All rules, those that hold first."""
+    found = mine_all(frame, params, windows, tickets, config=config, chat_receiver=chat)
+    return [rule for mined in found.values() for rule in mined.rules]
+
+
+def value_of(rule: Rule, label: str) -> str | None:
+    """What a rule matches a label against, None if it matches none."""
+    return next((m.value for m in rule.matchers if m.label == label), None)
+
+
+def names_of(rules: list[Rule]) -> list[str]:
+    return sorted(value_of(rule, "alertname") for rule in rules if isinstance(rule, HoldRule))
+
+
+def noisy(world: World, name: str, count: int, first: float = 0, **labels) -> None:
+    """`count` short alerts of a name, five hours apart."""
+    for n in range(count):
+        world.add(first + n * 18_000, 60, name, **labels)
 
 
 def shuffled(frame: AlertFrame, seed: int) -> AlertFrame:

@@ -1,13 +1,14 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.aiops.alerting.config import SECOND
+from pipelines.aiops.alerting.config import SECOND, apply_rules
 from pipelines.aiops.alerting.replay import replay
+from pipelines.aiops.alerting.replay.held_pages import held_by_rules
 from pipelines.aiops.alerting.rules import Matcher
 
+from .hold_reference import Prometheus
 from .reference import Reference, episodes
-from .test_replay_keeps_what_must_hold import FLAPPING
-from .worlds import SPAN, alerts, configs, frame_of, silences, timings, twins
+from .worlds import SPAN, alerts, configs, frame_of, hold_rule, silences, timings, twins
 
 UNTIL = (SPAN + 600) * SECOND
 
@@ -76,20 +77,52 @@ def first_told(config, rows, sent, *, paging):
 
 
 @settings(max_examples=150, deadline=None)
-@given(configs, alerts(), silences, st.sampled_from([0, 25, 200]))
-def test_a_rows_first_page_is_the_first_that_names_it_in_its_own_episode(
-    config, world, quiet, keep
-):
+@given(configs, alerts(), silences)
+def test_a_rows_first_page_is_the_first_that_names_it_in_its_own_episode(config, world, quiet):
     labels, rows = world
-    host = Matcher(label="host", op="=", value="a")
-    update = {"keep_firing_for_seconds": keep, "matchers": (host,)}
-    rules = [FLAPPING.model_copy(update=update)] if keep else []
-    made = replay(frame_of(rows, labels), config, rules=rules, until=UNTIL, silences=quiet)
+    made = replay(frame_of(rows, labels), config, until=UNTIL, silences=quiet)
     rows = [(s, a * SECOND, b * SECOND) for s, a, b in rows]
-    kept = [
-        (s, a, b + keep * SECOND * (labels[s].get("host") == "a")) for s, a, b in episodes(rows)
-    ]
-    sent = Reference(config, labels, kept, UNTIL, silences=quiet).run()
+    sent = Reference(config, labels, rows, UNTIL, silences=quiet).run()
     assert made.alerts["first_page"].tolist() == first_told(config, rows, sent, paging=True)
     told_at = made.alerts["first_notification"].tolist()
     assert told_at == first_told(config, rows, sent, paging=False)
+
+
+SETTINGS = st.fixed_dictionaries({
+    "receiver": st.sampled_from(["pager", "both"]),
+    "wait_seconds": st.sampled_from([30, 90, 300]),
+    "again_seconds": st.sampled_from([60, 600]),
+    "fresh_seconds": st.just(60),
+    "names": st.sampled_from([2, 3]),
+    "instances": st.sampled_from([1, 2]),
+    "window_seconds": st.sampled_from([60, 400]),
+})  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(configs, alerts(), silences, timings, SETTINGS)
+def test_held_alerts_and_their_pages_are_told_as_an_event_loop_tells(
+    config, world, quiet, timing, setting
+):
+    labels, rows = world
+    rules = [
+        hold_rule(
+            Matcher(label="alertname", op="=", value=name),
+            Matcher(label="host", op="=~", value="a|b"),
+            id=f"hold-{name}", service_label="host", **setting,
+        )
+        for name in "ab"
+    ]  # fmt: skip
+    ruled = apply_rules(config, rules)
+    until = UNTIL // SECOND
+    held = held_by_rules(config, rules)
+    given_alerts = [(labels[s], a, b) for s, a, b in rows]
+    pages = [page for one in held for page in Prometheus(one, given_alerts, 0, until).run()]
+    both = [*labels, *(page for page, _, _ in pages)]
+    more = [(len(labels) + i, a, b) for i, (_, a, b) in enumerate(pages)]
+    loop = told_by_loop(ruled, both, rows + more, timing, quiet)
+    made = replay(
+        frame_of(rows, labels), config, rules=rules, until=UNTIL, silences=quiet, timing=timing
+    )
+    columns = made.notifications[["time", "receiver", "firing", "resolved"]]
+    assert sorted(columns.itertuples(index=False, name=None)) == loop

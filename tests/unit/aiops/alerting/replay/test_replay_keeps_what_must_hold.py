@@ -1,5 +1,4 @@
 from dataclasses import replace
-from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
@@ -7,42 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.aiops.alerting.config import HOUR, QUIET_RECEIVER, SECOND, Process, default_config
-from pipelines.aiops.alerting.replay import GUARD_NAME, replay
-from pipelines.aiops.alerting.rules import (
-    Bound,
-    DemotionRule,
-    Guard,
-    InhibitionRule,
-    KeepFiringRule,
-    Matcher,
-    MuteTimeRule,
-    Support,
-    WaitRule,
-)
+from pipelines.aiops.alerting.config import HOUR, SECOND, Receiver, default_config
+from pipelines.aiops.alerting.replay import replay
+from pipelines.aiops.alerting.rules import Matcher
 
-from .worlds import SPAN, alerts, configs, frame_of, silences
+from .worlds import SPAN, alerts, configs, frame_of, hold_rule, silences
 
 UNTIL = (SPAN + 600) * SECOND
-WHY = {
-    "sentence": "Synthetic.",
-    "support": Support(
-        alerts=9, episodes=9, days=9,
-        first=datetime(2026, 1, 1, tzinfo=UTC), last=datetime(2026, 2, 1, tzinfo=UTC),
-    ),
-    "bound": Bound(measures="x", value=1.0, n=9, level=0.95, method="none", tried=1),
-    "expires": date(2027, 1, 1),
-}  # fmt: skip
 A = Matcher(label="alertname", op="=", value="a")
-B = Matcher(label="alertname", op="=", value="b")
-QUIET = DemotionRule(id="demotion-1", matchers=(A,), **WHY)
-TRANSIENT = WaitRule(id="wait-1", matchers=(A,), for_seconds=15, **WHY)
-FLAPPING = KeepFiringRule(id="keep_firing-1", matchers=(A,), keep_firing_for_seconds=3600, **WHY)
-IMPLIED = InhibitionRule(id="inhibition-1", matchers=(A,), source=(B,), equal=(), **WHY)
-NIGHT = MuteTimeRule(
-    id="mute_time-1", matchers=(A,), weekdays=tuple(range(7)), start_minute=0, end_minute=5, **WHY
-)
+HOLD = hold_rule(A, Matcher(label="host", op="=~", value="a|b"), service_label="host")
 LABELS = [{"alertname": "a"}, {"alertname": "b"}]
+
+
+def with_chat(config):
+    return replace(config, receivers=(*config.receivers, Receiver("chat", pages=False)))
 
 
 def same(one, other):
@@ -85,73 +62,31 @@ def test_two_parts_with_a_quiet_day_between_them_are_the_whole(config, one, othe
         assert parts.to_numpy().tolist() == made[2][columns].to_numpy().tolist()
 
 
-@settings(max_examples=30, deadline=None)
-@given(alerts(), st.sampled_from([QUIET]))
-def test_a_demotion_rule_only_lowers_pages(world, rule):
+@settings(max_examples=100, deadline=None)
+@given(alerts(most=40))
+def test_what_is_held_pages_no_more_than_today_and_chat_hears_of_all_of_it(world):
     """One group an alert: with groups, taking one alert out can part what one page told."""
     labels, rows = world
-    config = default_config()
-    config = replace(config, route=replace(config.route, group_by=("...",)))
+    config = with_chat(default_config())
+    config = replace(config, route=replace(config.route, group_by=("...",), group_wait=0))
     frame = frame_of(rows, labels)
     before = replay(frame, config, until=UNTIL)
-    after = replay(frame, config, rules=[rule], until=UNTIL)
+    after = replay(frame, config, rules=[HOLD], until=UNTIL)
     assert after.stages["pages"] <= before.stages["pages"]
-    names = np.array([each.get("alertname", "") for each in labels])[frame.series]
-    assert set(after.alerts["status"][names == "a"]) <= {"demoted"}
-    assert (after.alerts["rule"][names == "a"] == rule.id).all()
+    held = np.array(
+        [each.get("alertname") == "a" and "host" in each for each in labels], dtype=bool
+    )[frame.series]
+    assert set(after.alerts["status"][held]) <= {"held", "folded"}
+    assert (after.alerts["rule"][held] == HOLD.id).all()
+    heard, hears = (each.alerts["first_notification"].to_numpy() for each in (before, after))
+    assert ((hears >= 0) & (hears <= heard))[heard >= 0].all()
+    same_groups = after.alerts[~held].assign(group=before.alerts["group"][~held])
+    pd.testing.assert_frame_equal(before.alerts[~held], same_groups)
 
 
-def status(rows, rules, until=None, labels=LABELS, config=None):
-    return replay(frame_of(rows, labels), config or default_config(), rules=rules, until=until)
-
-
-def test_an_alert_that_ends_before_its_longer_for_never_fires():
-    made = status([(0, 0, 10), (0, 1000, 1200)], [TRANSIENT])
-    assert made.alerts["status"].tolist() == ["not_fired", "paged"]
-    assert made.alerts["rule"].tolist() == ["wait-1", ""]
-    assert made.alerts["first_page"][1] == (1000 + 15 + 30) * SECOND
-
-
-def test_a_longer_for_can_raise_pages_where_a_blip_had_made_a_group_for_others():
-    """The blip's group ticks at 240 and 540 s; what comes and goes between is never told.
-
-    Until 0.31: since then a group that a flush leaves empty is gone at once.
-    """
-    rows = [(0, 210, 210), (0, 241, 331)]
-    sweeping = default_config(Process((0, 31)))
-    assert status(rows, [], config=sweeping).stages["pages"] == 0
-    assert status(rows, [TRANSIENT], config=sweeping).stages["pages"] == 1
-    assert status(rows, []).stages["pages"] == 1
-
-
-def test_an_alert_that_flaps_is_one_alert_while_it_keeps_firing():
-    rows = [(0, k * 1200, k * 1200 + 60) for k in range(5)]
-    assert status(rows, []).stages["pages"] == 5
-    made = status(rows, [FLAPPING])
-    assert (made.stages["episodes"], made.stages["pages"]) == (1, 1)
-
-
-def test_an_implied_alert_is_inhibited_while_its_source_fires():
-    made = status([(0, 100, 500), (1, 0, 600), (0, 5000, 5500)], [IMPLIED])
-    assert made.alerts["status"].tolist() == ["inhibited", "paged", "paged"]
-    assert made.alerts["rule"].tolist() == ["inhibition-1", "", ""]
-
-
-def test_an_alert_of_the_night_is_muted_in_the_night_only():
-    made = status([(0, 10, 100), (0, 4000, 4100), (1, 10, 100)], [NIGHT])
-    assert made.alerts["status"].tolist() == ["muted", "paged", "paged"]
-    assert made.alerts["rule"][0] == "mute_time-1"
-
-
-def test_a_storm_of_quiet_alerts_is_told_by_the_guard():
-    rule = QUIET.model_copy(update={"guard": Guard(window_seconds=600, max_count=2)})
-    rows = [(0, 5000 + k * 60, 5000 + k * 60 + 20) for k in range(5)] + [(0, 50_000, 50_020)]
-    made = status(rows, [rule])
-    assert made.alerts["status"].tolist() == ["folded"] * 5 + ["demoted"]
-    assert (made.alerts["first_page"] == -1).all()  # each was over before the guard's page
-    assert made.stages["pages"] == 1
-    assert GUARD_NAME not in {each.get("alertname") for each in LABELS}
-    assert set(made.groups["receiver"]) == {"default", QUIET_RECEIVER}
+def status(rows, rules, until=None, labels=LABELS):
+    config = with_chat(default_config())
+    return replay(frame_of(rows, labels), config, rules=rules, until=until)
 
 
 def test_a_ticket_knows_when_it_was_told():
@@ -184,24 +119,22 @@ def test_a_hundred_thousand_names_are_as_many_groups():
 @pytest.mark.parametrize("value", ['q"uo\\te', "line\nbreak", "🚨 <b>", "x" * 10_000])
 def test_odd_values_and_ten_thousand_labels_are_values_like_others(value):
     labels = [{"alertname": value, **{f"l{i}": str(i) for i in range(10_000)}}]
-    rule = QUIET.model_copy(update={"matchers": (Matcher(label="alertname", op="=", value=value),)})
-    assert status([(0, 0, 100)], [rule], labels=labels).alerts["status"].tolist() == ["demoted"]
+    labels[0]["service"] = value
+    matchers = (Matcher(label=label, op="=", value=value) for label in ("alertname", "service"))
+    made = status([(0, 0, 100), (0, 1000, 1500)], [hold_rule(*matchers)], labels=labels)
+    assert made.alerts["status"].tolist() == ["held", "folded"]
 
 
 def test_no_alerts_at_all_are_no_notifications():
-    made = status([], [TRANSIENT, QUIET, IMPLIED], labels=[])
+    made = status([], [HOLD], labels=[])
     assert (len(made.notifications), len(made.alerts), made.stages["pages"]) == (0, 0, 0)
     assert status([], [], until=0).stages["events"] == 0
 
 
-def test_of_rules_that_mute_at_the_same_moment_the_first_one_decides_whatever_their_ids():
-    frame = frame_of([(0, 10, 200)], LABELS)
-    config = default_config()
-    for ids in (("mute_time-1", "mute_time-2"), ("mute_time-2", "mute_time-1")):
-        rules = tuple(NIGHT.model_copy(update={"id": name}) for name in ids)
-        implied = tuple(IMPLIED.model_copy(update={"id": name}) for name in ids)
-        muted = replay(frame, config, rules=rules, until=UNTIL)
-        assert muted.alerts["rule"].tolist() == [ids[0]]
-        both = frame_of([(0, 10, 200), (1, 5, 300)], LABELS)
-        inhibited = replay(both, config, rules=implied, until=UNTIL)
-        assert inhibited.alerts["rule"].tolist()[0] == ids[0]
+def test_of_rules_that_hold_the_same_the_first_one_decides_whatever_their_ids():
+    labels = [{"alertname": "a", "host": "a"}]
+    for ids in (("hold-1", "hold-2"), ("hold-2", "hold-1")):
+        rules = tuple(HOLD.model_copy(update={"id": name}) for name in ids)
+        made = status([(0, 600, 700), (0, 9000, 9900)], rules, labels=labels)
+        assert made.alerts["status"].tolist() == ["held", "folded"]
+        assert made.alerts["rule"].tolist() == [ids[0]] * 2

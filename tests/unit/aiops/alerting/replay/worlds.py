@@ -1,6 +1,7 @@
 """Random small worlds: configurations, alerts, silences, in seconds."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import numpy as np
 from hypothesis import strategies as st
@@ -18,8 +19,29 @@ from pipelines.aiops.alerting.config import (
     TimeRange,
 )
 from pipelines.aiops.alerting.replay import Timing
-from pipelines.aiops.alerting.rules import Matcher
+from pipelines.aiops.alerting.rules import Bound, HoldRule, Matcher, Support
 from pipelines.aiops.lake.frame import AlertFrame
+
+WHY = {
+    "sentence": "Synthetic.",
+    "support": Support(
+        alerts=9, episodes=9, days=9,
+        first=datetime(2026, 1, 1, tzinfo=UTC), last=datetime(2026, 2, 1, tzinfo=UTC),
+    ),
+    "bound": Bound(measures="x", value=1.0, n=9, level=0.95, method="none", tried=1),
+    "expires": date(2027, 1, 1),
+}  # fmt: skip
+
+
+def hold_rule(*matchers, **settings):
+    """A rule that holds what matches to ``default``, with the settings of the parameters."""
+    known = {
+        "id": "hold-1", "service_label": "service", "receiver": "default", "chat": "chat",
+        "wait_seconds": 300, "again_seconds": 1800, "fresh_seconds": 600, "names": 2,
+        "instances": 3, "window_seconds": 3600,
+    }  # fmt: skip
+    return HoldRule(matchers=matchers, **{**known, **settings}, **WHY)
+
 
 NAMES, VALUES = ("alertname", "host", "severity"), ("a", "b", "")
 SPAN = 900

@@ -19,7 +19,16 @@ def nasty(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def page(here, nasty):
-    incidents = [cases.incident(nasty, 9.0), cases.incident(nasty + "2", None, missed=True)]
+    texts = dict.fromkeys(("title", "service", "severity"), nasty)
+    incidents = [
+        cases.incident(nasty, 900.0, **texts, names=[nasty]),
+        cases.incident(nasty + "2", None, missed=True, **texts, names=[nasty]),
+    ]
+    smaller = {**cases.SMALLER, "guilty": [nasty], "exclude": [{"alertname": nasty}]}
+    more = {
+        "replay_rules": {"smaller_set": smaller},
+        "select_rules": {"few_incidents": nasty, "credible_incidents": 3},
+    }
     harmful = [
         {
             "rule": nasty,
@@ -32,7 +41,9 @@ def page(here, nasty):
     ]
     about = dict.fromkeys(("title", "owner", "purpose", "not_for", "notice"), nasty)
     own = {"report_rules": about, "export_rules": {"alertmanager_yml": nasty}}
-    params = cases.leave(nasty, incidents=incidents, harmful=harmful, aiops=own, why=nasty)
+    params = cases.leave(
+        nasty, incidents=incidents, harmful=harmful, aiops=own, why=nasty, more=more
+    )
     return Page(render(report_rules.make_page(report_rules.gather_inputs(params))))
 
 

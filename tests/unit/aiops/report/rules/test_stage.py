@@ -27,16 +27,16 @@ def test_the_same_evidence_gives_the_same_bytes(here):
 
 
 def test_the_record_holds_decision_figures_artifacts_and_params(here):
-    own = {"mine_rules": {"train": 0.5}, "report_rules": {"owner": "on-call"}}
+    own = {"mine_rules": {"expiry_days": 30}, "report_rules": {"owner": "on-call"}}
     report_rules.main(cases.leave(aiops=own))
     told = json.loads(report_rules.JSON.read_text())
     assert (told["schema"], told["kind"]) == ("signalbox.report/1", "alert_noise_reduction")
     assert told["decision"]["verdict"] == "approve"
     assert told["about"]["owner"] == "on-call"
-    assert told["params"]["aiops"]["mine_rules"]["train"] == 0.5
-    assert told["params"]["aiops"]["mine_rules"]["validation"] == 0.25
+    assert told["params"]["aiops"]["mine_rules"]["expiry_days"] == 30
+    assert told["params"]["aiops"]["mine_rules"]["examples"] == 3
     assert [rule["id"] for rule in told["rules"]] == [rule["id"] for rule in cases.rules()]
-    assert {rule["exported"] for rule in told["rules"] if rule["id"] == "demotion-1"} == {False}
+    assert {rule["exported"] for rule in told["rules"] if rule["id"] == "hold-1"} == {False}
     for figure in told["figures"]:
         assert figure["source"]["sha256"] == sha256_path(Path(figure["source"]["path"]))
     assert artifacts.PAGES_PER_DAY.as_posix() in told["artifacts"]

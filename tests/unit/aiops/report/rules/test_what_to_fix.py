@@ -1,77 +1,66 @@
-"""Suggestions for an alert's owner follow from the rules that hit it and from its figures."""
+"""Suggestions for an alert's owner follow from what pages, when, and from known fixes."""
 
 import pytest
 
-from pipelines.aiops.alerting.evidence import NoisyAlert
-from pipelines.aiops.alerting.rules import RULES as OF_RULES
-from pipelines.aiops.report.rules.history import kind_of
-from pipelines.aiops.report.rules.source import advice
+from pipelines.aiops import report_rules
+from pipelines.aiops.alerting.evidence import RemainingAlerts
+from pipelines.aiops.report.rules.remains import advice
+from pipelines.reporting.page import render
+from tests.support.markup import Page
 
 from . import cases
 
-RULES = {rule.family: rule for rule in OF_RULES.validate_python(cases.rules())}
+
+def alert(**more) -> RemainingAlerts:
+    return RemainingAlerts.model_validate(cases.remaining("disk_full", **more))
 
 
-def alert(acted: int = 0, **more) -> NoisyAlert:
-    return NoisyAlert.model_validate(cases.noisy("disk_full", acted, [], **more))
+def page(**more) -> Page:
+    params = cases.leave(**more)
+    return Page(render(report_rules.make_page(report_rules.gather_inputs(params))))
 
 
 @pytest.mark.parametrize(
-    ("family", "acted", "said"),
+    ("more", "said"),
     [
-        ("wait", 1, "<code>for: 5m</code>"),
-        ("wait", 1, "half of all are over within 1\N{NO-BREAK SPACE}min"),
-        ("keep_firing", 1, "<code>keep_firing_for: 1h30m</code>"),
-        ("demotion", 0, "lower its severity or delete it: people acted on 0 of 100"),
-        ("demotion", 4, "split it"),
-        ("mute_time", 1, "05:00 to 06:30 UTC"),
-        ("grouping", 1, "group"),
-        ("inhibition", 1, "<code>unless on (…)</code>"),
-        ("known_fix", 1, "let the fix run by itself: disk_full"),
+        ({}, "It lasts: half of those that page for longer than 15\N{NO-BREAK SPACE}min"),
+        ({"median_seconds": 200.0}, "comes in company or comes back"),
+        ({"noisy": False}, "Too rare to be held"),
     ],
 )
-def test_each_family_has_its_change(family, acted, said):
-    (told,) = advice(alert(acted), [RULES[family]])
+def test_why_it_pages_decides_what_to_change(more, said):
+    (told,) = advice(alert(**more), 300, [])
     assert said in told
 
 
-def test_several_families_give_several_changes_in_the_order_of_reports():
-    told = advice(alert(), [RULES["demotion"], RULES["wait"]])
-    assert ["for: 5m" in told[0], "severity" in told[1]] == [True, True]
+def test_a_name_that_pages_most_at_night_is_said_to():
+    assert "at night" in advice(alert(night=30.0), 300, [])[-1]
+    assert len(advice(alert(night=10.0), 300, [])) == 1
 
 
-def test_the_longest_wait_of_several_rules_is_suggested():
-    longer = RULES["wait"].model_copy(update={"for_seconds": 900})
-    (told,) = advice(alert(1), [RULES["wait"], longer])
-    assert "for: 15m" in told
+def test_a_known_fix_comes_first_and_is_text():
+    told = advice(alert(), 300, ["<b>restart</b>"])
+    assert told[0] == "Let the fix run by itself: <b>restart</b>"
+    assert not hasattr(told[0], "__html__")
 
 
-@pytest.mark.parametrize(
-    ("acted", "seconds", "said"),
-    [(0, 60, "ask whether it is needed"), (1, 60, "try a longer wait"), (1, 600, "look at it"),
-     (50, 60, "look at it")],
-)  # fmt: skip
-def test_without_a_rule_the_figures_speak(acted, seconds, said):
-    (told,) = advice(alert(acted, median_seconds=seconds), [])
-    assert said in told
+def test_names_that_remain_stand_with_their_hours_of_the_night(here):
+    rows = cases.rows_of(page(), "Pager pages that are left, by alert name")
+    to_change, *others = rows["disk_full"]
+    assert to_change.startswith("Let the fix run by itself: disk_full")
+    assert "It lasts" in to_change
+    assert others == [
+        "9.3", "60.0%", "2.3", "23 h (3), 02 h (7)", "15 min", "disk_full, cart-api",
+    ]  # fmt: skip
+    assert "Too rare" in rows["rare"][0]
 
 
-def test_a_fix_from_a_ticket_is_text():
-    fix = RULES["known_fix"].model_copy(update={"fix": "<b>restart</b>"})
-    (told,) = advice(alert(), [fix])
-    assert not hasattr(told, "__html__")
+def test_each_hour_of_the_night_is_a_column(here):
+    assert cases.rows_of(page(), "by hour of the night") == {
+        "Alert name": ["22 h", "23 h", "00 h", "01 h", "02 h", "03 h", "04 h", "05 h", "06 h"],
+        "disk_full": ["0", "3", "0", "0", "7", "0", "0", "0", "0"],
+    }, "the other one doesn't page at night"
 
 
-@pytest.mark.parametrize(
-    ("why", "kind"),
-    [
-        ("incident INC-1 would be missed", "an incident would be missed"),
-        ("incident a\nb would be notified 1000 s later", "an incident would be notified too late"),
-        ("the median incident would be notified 106 s later",
-         "the median incident would be notified too late"),
-        ("23 of 37 incidents would be notified late", "too many incidents would be notified late"),
-        ("something new", "something new"),
-    ],
-)  # fmt: skip
-def test_reasons_are_counted_without_the_incident_they_name(why, kind):
-    assert kind_of(why) == kind
+def test_where_no_page_is_left_there_is_nothing_to_fix(here):
+    assert "No page is left." in page(more={"replay_rules": {"remaining": []}}).text

@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.aiops.alerting.rules import RULES, one_of
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.headline import per_day
+from pipelines.aiops.report.rules.evidence import values_of
 from pipelines.aiops.report.rules.rules import _level
 from pipelines.reporting import numbers
 from pipelines.reporting.charts.bars import Bar, bars, pair
 from pipelines.reporting.charts.curves import Steps, steps
+
+from . import cases
 
 WIDTHS = re.compile(r'<rect x="0" y="[\d.]+" width="([\d.]+)"')
 
@@ -23,13 +26,6 @@ WIDTHS = re.compile(r'<rect x="0" y="[\d.]+" width="([\d.]+)"')
 )  # fmt: skip
 def test_durations_have_at_most_two_units(seconds, said):
     assert wording.duration(seconds).replace(wording.SPACE, " ") == said
-
-
-@given(st.integers(1, 10_000_000))
-def test_settings_say_every_second(seconds):
-    sizes = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
-    parts = re.findall(r"(\d+)([dhms])", wording.setting(seconds))
-    assert sum(int(n) * sizes[unit] for n, unit in parts) == seconds
 
 
 @pytest.mark.parametrize(
@@ -48,9 +44,44 @@ def test_a_level_below_certainty_never_reads_as_certainty(level):
     assert said <= level * 100 + 1e-6
 
 
-@pytest.mark.parametrize(("pages", "said"), [(12, "2.0"), (600, "100"), (7200, "1,200")])
-def test_pages_a_day(pages, said):
-    assert per_day(pages, 6.0) == said
+@pytest.mark.parametrize(
+    ("pages", "said"), [(0, "0"), (12, "2.8"), (600, "140"), (7200, "1,680"), (None, "–")]
+)
+def test_pages_a_week(pages, said):
+    assert wording.per_week(pages, 30.0) == said
+
+
+def test_a_week_of_no_days_is_not_known():
+    assert wording.per_week(5, 0.0) == "–"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [(200, 86, "\N{MINUS SIGN}57.0%"), (10, 11, "+10.0%"), (5, 5, "0.0%"), (0, 0, "–"),
+     (None, 3, "–")],
+)  # fmt: skip
+def test_a_change_has_its_sign(before, after, said):
+    assert wording.change(before, after) == said
+
+
+@given(st.lists(st.text(st.sampled_from("ab|\\.+*{}^$ é"), max_size=6), min_size=1, unique=True))
+def test_values_of_a_rule_are_read_as_they_were_written(values):
+    (rule, _) = RULES.validate_python(cases.rules())
+    told = rule.model_copy(update={"matchers": (one_of("service", values),)})
+    assert values_of(told, "service") == values
+    assert values_of(told, "team") == []
+
+
+def test_the_busiest_hours_of_the_night_stand_in_its_order():
+    hours = {"02": 7.0, "23": 3.0, "06": 0.2, "00": 5.0, "12": 90.0, "05": 1.0}
+    said = wording.busiest_hours(hours).replace(wording.SPACE, " ")
+    assert said == "23 h (3), 00 h (5), 02 h (7)"
+    assert wording.busiest_hours({}) == "–"
+
+
+def test_many_values_are_counted():
+    assert wording.listed(list("abcdef"), 2) == "a, b and 4 more"
+    assert wording.listed(["a"], 2) == "a"
 
 
 @given(st.lists(st.integers(1, 10**9), min_size=1, max_size=6))

@@ -1,8 +1,4 @@
-"""How long alerts wait and hold in Prometheus, and when aggregation groups are made and go.
-
-`rules/alerting.go`: with a longer ``for`` an alert fires that much later, or not at all if its
-condition ends before; with ``keep_firing_for`` it fires that much longer, and what comes back in
-the meantime is the same alert.
+"""When alerts fire, and when aggregation groups are made and go.
 
 A group is made by its first alert and first flushes `group_wait` later, then every
 `group_interval`. A flush deletes what is resolved; a group that is empty when the dispatcher
@@ -13,42 +9,17 @@ An alert that Alertmanager hears of only `group_wait` after its start flushes a 
 In history an alert is heard of when it starts, so that doesn't occur here.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.aiops.alerting.config import SECOND
-from pipelines.aiops.alerting.replay.model import (
-    Episodes,
-    FiringPeriods,
-    Groups,
-    LabelTable,
-    Timing,
-    next_flush,
-)
-from pipelines.aiops.alerting.rules import KeepFiringRule, Rule, WaitRule
+from pipelines.aiops.alerting.replay.model import FiringPeriods, Groups, Timing, next_flush
 from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.core.arrays import Ints, heads, merged, order_of, running_max
 
 
-def _delays(
-    rules: Sequence[Rule], table: LabelTable, family: type[WaitRule | KeepFiringRule]
-) -> tuple[Ints, Ints]:
-    """Return the longest duration (µs) for each series and the rule that sets it (-1: none)."""
-    delay = np.zeros(len(table), dtype=np.int64)
-    setter = np.full(len(table), -1, dtype=np.int64)
-    for index, rule in enumerate(rules):
-        if not isinstance(rule, family):
-            continue
-        seconds = rule.for_seconds if isinstance(rule, WaitRule) else rule.keep_firing_for_seconds
-        longer = table.mask(rule.matchers) & (seconds * SECOND > delay)
-        delay[longer], setter[longer] = seconds * SECOND, index
-    return delay, setter
-
-
-def fire(frame: AlertFrame, rules: Sequence[Rule], table: LabelTable, until: int) -> FiringPeriods:
-    """Work out when each series fires, with the effect of ``for`` and ``keep_firing_for``.
+def fire(frame: AlertFrame, until: int) -> FiringPeriods:
+    """Work out when each series fires.
 
     Rows of one series that overlap or touch are one alert that goes on.
 
@@ -56,11 +27,6 @@ def fire(frame: AlertFrame, rules: Sequence[Rule], table: LabelTable, until: int
     ----------
     frame : AlertFrame
         Alert history, in any order.
-    rules : sequence of Rule
-        Transient rules add to ``for``, flapping ones to ``keep_firing_for``; others don't matter.
-        Of several rules for a series the longest duration counts.
-    table : LabelTable
-        Labels of the frame's series.
     until : int, microseconds since 1970
         Alerts that start later are left out; those that last longer are cut off just after it.
 
@@ -68,32 +34,14 @@ def fire(frame: AlertFrame, rules: Sequence[Rule], table: LabelTable, until: int
     -------
     FiringPeriods
         Sorted by series and start.
-
-    References
-    ----------
-    Prometheus, `rules/alerting.go`.
     """
     known = np.flatnonzero(frame.starts <= until)
-    series = frame.series[known].astype(np.int64)
-    ends = np.maximum(np.minimum(frame.ends[known], until + 1), frame.starts[known])
-    # Merged twice: rows that overlap are one condition, and `keep_firing_for` may join two more.
-    who, begins, stops, of_known = merged(series, frame.starts[known], ends)
-    wait, holder = _delays(rules, table, WaitRule)
-    keep, _ = _delays(rules, table, KeepFiringRule)
-    # A condition that ends at the very moment of firing doesn't fire.
-    fires = (wait[who] == 0) | (stops - begins > wait[who])
-    late = begins[fires] + wait[who[fires]]
-    kept = np.where(stops[fires] > until, until + 1, stops[fires] + keep[who[fires]])
-    who2, begins2, stops2, of_fired = merged(who[fires], late, kept)
-    # Row → episode → firing period: what never fires stays -1.
-    of_episode = np.full(len(who), -1, dtype=np.int64)
-    of_episode[fires] = of_fired
-    of_row, episode_of_row = np.full((2, len(frame)), -1, dtype=np.int64)
-    of_row[known], episode_of_row[known] = of_episode[of_known], of_known
-    held = np.full(len(frame), -1, dtype=np.int64)
-    held[known] = np.where(fires[of_known], -1, holder[series])
-    episodes = Episodes(begins, stops, of_episode, episode_of_row)
-    return FiringPeriods(who2, begins2, np.minimum(stops2, until + 1), of_row, held, episodes)
+    starts = frame.starts[known]
+    ends = np.maximum(np.minimum(frame.ends[known], until + 1), starts)
+    series, begins, stops, of_known = merged(frame.series[known].astype(np.int64), starts, ends)
+    of_row = np.full(len(frame), -1, dtype=np.int64)
+    of_row[known] = of_known
+    return FiringPeriods(series, begins, stops, of_row)
 
 
 FEW = 48

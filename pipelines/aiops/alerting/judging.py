@@ -1,0 +1,332 @@
+"""Cross-fitted judging: rules are mined on two thirds of a history and judged on the third.
+
+A rule set is mined on the whole history, so nothing is left of it that the rules didn't know. What
+is judged instead is the method: each third of the history, by whole days, is replayed through files
+that are made from the other two as the stages make them, merged into the user's own files in
+memory and read back. What comes out is what rules of this kind do on days that they weren't mined
+from (cross-fitting in time; Chernozhukov et al. 2018, The Econometrics Journal 21, C1-C68).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from pipelines.aiops.alerting import windows as memory
+from pipelines.aiops.alerting.config import Config, process_of
+from pipelines.aiops.alerting.config.parse import config_with_pagers
+from pipelines.aiops.alerting.evaluation import (
+    Backtest,
+    BacktestResult,
+    Ticket,
+    known_tickets,
+    together,
+)
+from pipelines.aiops.alerting.evaluation.backtest import Fold
+from pipelines.aiops.alerting.evaluation.baselines import BASELINES
+from pipelines.aiops.alerting.evaluation.figures import outcome
+from pipelines.aiops.alerting.evidence import (
+    BaselineOutcome,
+    CurvePoint,
+    DroppedRule,
+    SmallerSet,
+)
+from pipelines.aiops.alerting.export.bundle import Sources, export_problems, make_bundle
+from pipelines.aiops.alerting.export.read_back import files_of, read_back
+from pipelines.aiops.alerting.export.write import sources_of, unexported
+from pipelines.aiops.alerting.mining.mine import mine_all
+from pipelines.aiops.alerting.replay.model import Deployed
+from pipelines.aiops.alerting.rules import HoldRule, Rule
+from pipelines.aiops.alerting.windows import HistoryWindow, thirds, whole_window
+from pipelines.aiops.lake.frame import AlertFrame
+from pipelines.aiops.lake.read import read_history, read_tickets
+from pipelines.aiops.params import AiopsParams
+from pipelines.aiops.params.artifacts import HISTORY
+
+WAITS = (180, 300, 600)
+"""Seconds that the curve of saving against delay shows."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What rules are mined from and judged on.
+
+    Attributes
+    ----------
+    frame : AlertFrame
+        The frozen history.
+    config : Config
+        Today's configuration.
+    sources : Sources
+        The user's files.
+    tickets : dict of str to Ticket
+        Ticket id → what it says.
+    params : AiopsParams
+        Settings.
+    fixes : pandas.DataFrame or None
+        As `read_tickets` returns it, for mining.
+    """
+
+    frame: AlertFrame
+    config: Config
+    sources: Sources
+    tickets: dict[str, Ticket]
+    params: AiopsParams
+    fixes: Any = None
+
+    @classmethod
+    def read(cls, params: AiopsParams, *, ids: bool = False) -> "Case":
+        """Read the frozen history and the user's files.
+
+        Raises
+        ------
+        SignalboxError
+            If one of them can't be read, or the history needs more memory than is allowed.
+        """
+        memory.require(HISTORY, params.runtime.memory_mb, memory.REPLAY_BYTES)
+        own = params.export_rules
+        return cls(
+            frame=read_history(HISTORY, params.runtime.memory_mb, ids=ids),
+            config=config_with_pagers(
+                own.alertmanager_yml, own.paging_receivers, process_of(*own.reader)
+            ),
+            sources=sources_of(own),
+            tickets=known_tickets(HISTORY),
+            params=params,
+            fixes=read_tickets(HISTORY / "tickets.parquet"),
+        )
+
+    @cached_property
+    def whole(self) -> HistoryWindow:
+        """All of the history."""
+        return whole_window(self.frame)
+
+    @cached_property
+    def labels(self) -> set[str]:
+        """Labels that the history's alerts have."""
+        return {name for labels in self.frame.labels for name in labels}
+
+    def backtest(self, window: HistoryWindow) -> Backtest:
+        """Replay a window through today's configuration."""
+        return Backtest(self.frame, window, self.config, self.tickets)
+
+    def mine(self, windows: Sequence[HistoryWindow], wait_seconds: int | None) -> tuple[Rule, ...]:
+        """Mine rules from some windows; they wait for `wait_seconds` (None: as the settings say)."""
+        settings = self.params.mine_rules
+        if wait_seconds is not None:
+            hold = settings.hold.model_copy(update={"wait_seconds": wait_seconds})
+            settings = settings.model_copy(update={"hold": hold})
+        chat = self.params.export_rules.chat_receiver
+        found = mine_all(
+            self.frame, settings, windows, self.fixes, config=self.config, chat_receiver=chat
+        )
+        return tuple(rule for mined in found.values() for rule in mined.rules)
+
+    def deploy(
+        self, rules: Sequence[Rule], backtests: Iterable[Backtest]
+    ) -> tuple[Deployed, tuple[Rule, ...], list[DroppedRule]]:
+        """Export in memory what can be exported and spares heartbeats, and read it back.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+            Candidates.
+        backtests : iterable of Backtest
+            Windows in whose heartbeats nothing may change.
+
+        Returns
+        -------
+        Deployed
+            What the files do.
+        tuple of Rule
+            The rules that are in them.
+        list of DroppedRule
+            The others, and why.
+        """
+        why: dict[str, str] = {}
+        for backtest in backtests:
+            for rule, name in backtest.changing_heartbeats(rules).items():
+                why[rule] = f"it would change the heartbeat {name}: what watches it would alarm"
+        for rule, problem in export_problems(self.sources, rules).items():
+            why.setdefault(rule, f"can't be exported: {problem}")
+        own = self.params.export_rules
+        while True:
+            kept = tuple(rule for rule in rules if rule.id not in why)
+            bundle = make_bundle(self.sources, kept, own.step_seconds, own.pagerduty_label_field)
+            refused = unexported(bundle)
+            if not refused:
+                break
+            # Together some can't be exported that could be each by itself.
+            why |= {rule: f"can't be exported: {problem}" for rule, problem in refused.items()}
+        family = {rule.id: rule.family for rule in rules}
+        dropped = [
+            DroppedRule(rule=rule, family=family[rule], reason=why[rule]) for rule in sorted(why)
+        ]
+        return read_back(files_of(bundle, self.sources), kept, self.labels), kept, dropped
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """The thirds of a history, each with files made from the other two.
+
+    Attributes
+    ----------
+    folds : tuple of Fold
+        In the order of time.
+    deployed : tuple of Deployed
+        The files of each.
+    """
+
+    folds: tuple[Fold, ...]
+    deployed: tuple[Deployed, ...]
+
+    @cached_property
+    def effect(self) -> BacktestResult:
+        """What the rules do in all of them."""
+        return together([fold.effect for fold in self.folds])
+
+    def again(self, deployed: Sequence[Deployed]) -> BacktestResult:
+        """Replay all thirds once more, through other files."""
+        return together(
+            [
+                fold.backtest.effect(fold.backtest.replay_deployed(files), fold.rules)
+                for fold, files in zip(self.folds, deployed, strict=True)
+            ]
+        )
+
+
+def backtests_of(case: Case) -> tuple[Backtest, ...]:
+    """Replay each third through today's configuration."""
+    return tuple(case.backtest(window) for window in thirds(case.whole))
+
+
+def cross_fit(
+    case: Case, backtests: Sequence[Backtest], wait_seconds: int | None = None
+) -> CrossFitted:
+    """Judge each third with rules that are mined on the others.
+
+    Parameters
+    ----------
+    case : Case
+        History and files.
+    backtests : sequence of Backtest
+        As `backtests_of` returns them.
+    wait_seconds : int or None
+        How long rules wait; None: as the settings say.
+
+    Returns
+    -------
+    CrossFitted
+        The folds.
+    """
+    folds, files = [], []
+    for backtest in backtests:
+        others = [each.window for each in backtests if each is not backtest]
+        deployed, rules, _ = case.deploy(case.mine(others, wait_seconds), [backtest])
+        candidate = backtest.replay_deployed(deployed)
+        folds.append(Fold(backtest, rules, candidate, backtest.effect(candidate, rules)))
+        files.append(deployed)
+    return CrossFitted(tuple(folds), tuple(files))
+
+
+def credible_incidents(backtests: Sequence[Backtest]) -> int:
+    """Count the credible incidents that today's configuration pages about."""
+    return sum(len(backtest.effect(backtest.baseline, ()).credible) for backtest in backtests)
+
+
+def with_wait(deployed: Deployed, wait_seconds: int) -> Deployed:
+    """Return what the files do if their rules wait for so long."""
+    return replace(
+        deployed,
+        held=tuple(
+            replace(
+                each,
+                rules=tuple(
+                    rule.model_copy(update={"wait_seconds": wait_seconds}) for rule in each.rules
+                ),
+            )
+            for each in deployed.held
+        ),
+    )
+
+
+def curve(fitted: CrossFitted, wait_seconds: int) -> list[CurvePoint]:
+    """Compute saving against delay, for `WAITS` and the wait of the rules themselves.
+
+    Parameters
+    ----------
+    fitted : CrossFitted
+        Thirds and files.
+    wait_seconds : int
+        How long the rules in the files wait: this isn't replayed again.
+
+    Returns
+    -------
+    list of CurvePoint
+        The shortest wait first.
+    """
+    points = []
+    for wait in sorted({*WAITS, wait_seconds}):
+        effect = (
+            fitted.effect
+            if wait == wait_seconds
+            else fitted.again([with_wait(files, wait) for files in fitted.deployed])
+        )
+        points.append(CurvePoint(wait_seconds=wait, **outcome(effect).model_dump()))
+    return points
+
+
+def baselines(backtests: Sequence[Backtest]) -> list[BaselineOutcome]:
+    """Compute what other methods do on the same windows, by the same judge."""
+    return [
+        BaselineOutcome(
+            name=each.name,
+            label=each.label,
+            **outcome(together([each.measure(backtest) for backtest in backtests])).model_dump(),
+        )
+        for each in BASELINES
+    ]
+
+
+def guilty_names(effect: BacktestResult) -> list[str]:
+    """Name the alerts whose rules hid the counted misses."""
+    return sorted({name for each in effect.credible if each.missed for name in each.names})
+
+
+def without_names(rules: Iterable[Rule], names: Sequence[str]) -> tuple[Rule, ...]:
+    """Leave out the rules that hold alerts of these names."""
+    return tuple(
+        rule
+        for rule in rules
+        if not isinstance(rule, HoldRule)
+        or not any(m.label == "alertname" and m.value in names for m in rule.matchers)
+    )
+
+
+def smaller_set(case: Case, fitted: CrossFitted) -> SmallerSet | None:
+    """Propose the next step where an incident is missed: all but the guilty names.
+
+    Parameters
+    ----------
+    case : Case
+        History and files.
+    fitted : CrossFitted
+        What was judged.
+
+    Returns
+    -------
+    SmallerSet or None
+        None where nothing is missed that is counted, or no rule holds what is missed.
+    """
+    names = guilty_names(fitted.effect)
+    if not names:
+        return None
+    effects = []
+    for fold in fitted.folds:
+        deployed, kept, _ = case.deploy(without_names(fold.rules, names), [fold.backtest])
+        effects.append(fold.backtest.effect(fold.backtest.replay_deployed(deployed), kept))
+    return SmallerSet(
+        guilty=names,
+        outcome=outcome(together(effects)),
+        exclude=[{"alertname": name} for name in names],
+    )
