@@ -368,11 +368,9 @@ def hold_file(rules: Sequence[HoldRule], step: int) -> str:
     head = ["# Written by Signalbox; replaced at every publication."]
     if not rules:
         return "\n".join([*head, "groups: []", ""])
-    services = rules[0].service_label
-    lines = [*head, f"# Held: {len(rules)} alert names, each for the values of {services} named."]
-    for rule in rules:
-        lines.append(f"# - {_name(rule)}, to {one_line(page_label(rule))}: {rule.id}, expires "
-                     f"{rule.expires}: {one_line(rule.sentence)}")  # fmt: skip
+    service = rules[0].service_label
+    lines = [*head, f"# Held, each for the values of {service} that its selector lists:"]
+    lines += [f"# - {_held_line(rule)}" for rule in rules]
     lines += ["groups:", f"  - name: {GROUP}", f"    interval: {duration(step)}", "    rules:"]
     for each in hold_rules(rules, step):
         lines += [
@@ -387,9 +385,14 @@ def hold_file(rules: Sequence[HoldRule], step: int) -> str:
     return "\n".join([*lines, ""])
 
 
-def _name(rule: HoldRule) -> str:
-    names = next((values_of(each) for each in rule.matchers if each.label == "alertname"), None)
-    return one_line(", ".join(names or ("any name",)))
+def _held_line(rule: HoldRule) -> str:
+    listed = {each.label: values_of(each) or () for each in rule.matchers}
+    names, services = listed.get("alertname", ()), listed.get(rule.service_label, ())
+    count = f"{len(services)} service{'s' if len(services) != 1 else ''}" if services else "all"
+    return one_line(
+        f"{', '.join(names)} ({count}), paged to {page_label(rule)}: {rule.id}, expires "
+        f"{rule.expires}"
+    )
 
 
 def _text(key: str, text: str) -> list[str]:
