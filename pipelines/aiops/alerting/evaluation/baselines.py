@@ -108,11 +108,13 @@ def _pairs(wanted: Ints, keys: Ints, codes: Ints) -> tuple[Ints, Ints]:
     """For each wanted key the distinct codes that stand beside it."""
     if not len(keys):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    pairs = np.unique(np.stack([keys, codes], axis=1), axis=0)
-    first = np.searchsorted(pairs[:, 0], wanted)
-    count = np.searchsorted(pairs[:, 0], wanted, side="right") - first
-    owner, at = spread(first, count)
-    return owner, pairs[at, 1]
+    order = np.lexsort((codes, keys))
+    keys, codes = keys[order], codes[order]
+    new = np.append(True, (keys[1:] != keys[:-1]) | (codes[1:] != codes[:-1]))
+    keys, codes = keys[new], codes[new]
+    first = np.searchsorted(keys, wanted)
+    owner, at = spread(first, np.searchsorted(keys, wanted, side="right") - first)
+    return owner, codes[at]
 
 
 def cool_down(hours: int) -> Callable[[Backtest], BacktestResult]:
