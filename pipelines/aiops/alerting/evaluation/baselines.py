@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pipelines.aiops.alerting.config import HOUR, MINUTE, Config, Route
 from pipelines.aiops.alerting.evaluation.backtest import Backtest, BacktestResult
 from pipelines.aiops.alerting.evaluation.incidents import NOT_PAGED, FirstPages
-from pipelines.aiops.lake.contract import service_of
 from pipelines.core.arrays import Ints, spread
 
 
@@ -136,7 +135,10 @@ def cool_down(hours: int) -> Callable[[Backtest], BacktestResult]:
 
     def measure(backtest: Backtest) -> BacktestResult:
         rows = backtest.rows
-        names = [f"{one.get('alertname', '')}\0{service_of(one)}" for one in rows.labels]
+        names = [
+            f"{labels.get('alertname', '')}\0{service}"
+            for labels, service in zip(rows.labels, backtest.attribution.services, strict=True)
+        ]
         _, codes = np.unique(np.array(names, dtype=str), return_inverse=True)
         times, page, about = told_keys(backtest, backtest.baseline, codes.astype(np.int64))
         keep = kept_pages(times, page, about, hours * HOUR)
