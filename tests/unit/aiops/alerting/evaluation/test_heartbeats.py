@@ -57,7 +57,7 @@ def test_a_rule_that_would_change_a_heartbeat_is_known():
 def test_its_notifications_are_neither_pages_nor_saved():
     backtest = Backtest(history(), WINDOW, CONFIG, {})
     assert backtest.baseline.receivers.set_index("receiver").loc["pager", "notifications"] > 2000
-    effect = backtest([holding("Disk", "a", "b")])
+    effect = backtest([holding("Disk", "a", "b", names=9, instances=9, wait_seconds=3600)])
     assert len(effect.baseline) < 400
     assert 0 < effect.saved < len(effect.baseline)
 
