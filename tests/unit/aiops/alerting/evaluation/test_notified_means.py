@@ -139,7 +139,8 @@ def test_that_somebody_acknowledged_it_long_before_changes_nothing(acted):
 def test_an_incident_at_the_end_of_a_window_may_be_told_after_it():
     """Today it is paged within the window; a page a little later isn't in it, and tells of it."""
     end = WINDOW.end // SECOND_US
-    effect = effect_of([(B, end - 40, end + HOUR), (A, end - 31, end + HOUR)], [-1, 0], one_group())
+    rows = [(B, end - 100, end + HOUR), (A, end - 40, end + HOUR)]
+    effect = effect_of(rows, [-1, 0], one_group())
     incident = only(effect)
     assert incident.baseline_first_page < WINDOW.end < incident.candidate_first_page
     assert not incident.missed
