@@ -308,7 +308,9 @@ def _missed_share(missed: int, incidents: int) -> Figure:
 def _missed_at_least(missed: int, incidents: int) -> Figure:
     """Of all ticketed incidents: where fixes aren't recorded, hardly any is credible."""
     # The lower bound of a share is the upper bound of its complement.
-    least = 1 - float(clopper_pearson_upper(incidents - missed, incidents, LEVEL)) if missed else 0.0
+    least = (
+        1 - float(clopper_pearson_upper(incidents - missed, incidents, LEVEL)) if missed else 0.0
+    )
     return _figure(
         "missed_of_all_at_least",
         "Share of all ticketed incidents that are missed at least",

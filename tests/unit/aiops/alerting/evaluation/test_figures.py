@@ -160,5 +160,3 @@ def test_the_median_of_few_incidents_has_no_interval():
     assert median_interval(np.arange(5.0)) is None
     low, high = median_interval(np.arange(50.0))
     assert low < 24.5 < high
-
-

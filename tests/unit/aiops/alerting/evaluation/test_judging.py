@@ -33,7 +33,7 @@ receivers:
 def case(rows=(), ticket=(), tickets=None):
     """Nine days of a name that pages every third hour, another one in the last third alone."""
     usual = [(SLOW, at, at + 100) for at in range(0, 9 * DAY, 3 * HOUR)]
-    usual += [(LATE, at + HOUR, at + HOUR + 100) for at in range(6 * DAY, 9 * DAY, 2 * HOUR)]
+    usual += [(LATE, at + 5400, at + 5500) for at in range(6 * DAY, 9 * DAY, 2 * HOUR)]
     known = tickets or {}
     frame = frame_of(
         [*usual, *rows], labels_of(*SERIES), list(known), [*[-1] * len(usual), *ticket]

@@ -189,9 +189,7 @@ def test_chats_are_counted_apart_and_are_no_pages():
     both = Receiver("pager", (Integration("pagerduty", True), Integration("slack", False)))
     chat = Receiver("chat", (Integration("slack", False),), pages=False)
     child = Route("chat", (Matcher(label="alertname", op="=", value="b"),), ("...",))
-    config = replace(
-        CONFIG, receivers=(both, chat), route=replace(CONFIG.route, routes=(child,))
-    )
+    config = replace(CONFIG, receivers=(both, chat), route=replace(CONFIG.route, routes=(child,)))
     frame = frame_of([(A, HOUR, 2 * HOUR), (B, HOUR, 2 * HOUR)], LABELS, ["T0", "T1"], [0, 1])
     backtest = Backtest(frame, WINDOW, config, {})
     effect = backtest.effect(backtest.baseline, ())

@@ -21,9 +21,7 @@ def only(*args, **more):
 
 
 def test_a_page_about_another_alert_of_its_service_tells_of_it():
-    found = only(
-        [(SLOW, 0, 900), (ERRORS, 300, 900)], SERIES, [0, -1], [30, 330], [None, 330]
-    )
+    found = only([(SLOW, 0, 900), (ERRORS, 300, 900)], SERIES, [0, -1], [30, 330], [None, 330])
     assert not found.missed
     assert found.strict_missed
     assert found.told_by_service
@@ -118,9 +116,7 @@ def test_where_all_its_alerts_are_of_hours_before_it_counts_but_is_not_credible(
     ],
 )
 def test_an_incident_is_credible_with_a_fix_and_an_alert_of_its_service(ticket, assumed, credible):
-    found = only(
-        [(SLOW, 0, 900)], SERIES, [0], [30], [30], {"T0": ticket}, assumed=[assumed]
-    )
+    found = only([(SLOW, 0, 900)], SERIES, [0], [30], [30], {"T0": ticket}, assumed=[assumed])
     assert found.credible is credible
 
 
