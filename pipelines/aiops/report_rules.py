@@ -97,6 +97,8 @@ def make_record(inputs: Inputs) -> dict[str, Any]:
         **made,
         "synthetic": inputs.synthetic,
         "harmful_rules": [rule.model_dump(mode="json") for rule in inputs.watched.harmful_rules],
+        "outcome": inputs.replayed.outcome.model_dump(mode="json"),
+        "missed": [incident.model_dump(mode="json") for incident in inputs.replayed.missed],
         "rules": [_rule(inputs, done) for done in inputs.replayed.rules],
     }
 
