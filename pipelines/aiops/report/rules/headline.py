@@ -243,8 +243,8 @@ def _too_few(inputs: Inputs) -> Callout:
         "Too few incidents",
         join(
             f"The history has {known}, fewer than the {inputs.needed} that a judgement needs; that "
-            "alone is no rejection. Proposed: structure now (one page per service and storm, hold ≤ "
-            f"{minutes:g} minutes), the rest in shadow, judged every week until {inputs.needed} "
+            "alone is no rejection. Proposed: structure now (one page per service and storm, hold "
+            f"≤ {minutes:g} minutes), the rest in shadow, judged every week until {inputs.needed} "
             "are known.",
             f" Every rule of this set holds for {wording.duration(wait)}." if wait else "",
             inputs.sources.mark(evidence_of("select_rules")),
