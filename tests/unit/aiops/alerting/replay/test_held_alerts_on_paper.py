@@ -141,6 +141,32 @@ def test_within_the_window_three_instances_are_a_page_of_their_own():
     assert told(found) == [("folded", 870)] + [("folded", 2010)] * 3
 
 
+def test_company_that_a_page_told_of_may_grow_to_many_instances_without_another_page():
+    rows = [(FULL, 600, 1500), (PODS[0], 600, 1500), (PODS[1], 690, 1500), (PODS[2], 720, 1500)]
+    found = made([FULL, *PODS], *rows)
+    assert pages(found) == [600]
+    assert told(found) == [("folded", 600)] * 2 + [("held", None)] * 2
+
+
+def test_what_ends_as_another_one_begins_is_no_second_one_at_that_tick():
+    """A page of 600; in its window Slow is several until 2100, and Full from 2100 on."""
+    both = RULE.model_copy(update={"matchers": (names("Slow", "Full", "Gone"), SHOP)})
+    gone = {**RARE, "alertname": "Gone"}
+    rows = [(gone, 600, 900), (RARE, 600, 650)]
+    rows += [(RARE, 2000, 2200), (SLOW, 2000, 2100), (FULL, 2100, 2130)]
+    found = made([SLOW, FULL, RARE, gone], *rows, rules=(both,))
+    # Both pages at ten past are of what isn't held.
+    assert pages(found) == [600, 610, 2010]
+
+
+def test_what_ends_as_the_window_does_is_not_due_any_more():
+    rule = (RULE.model_copy(update={"again_seconds": 60}),)
+    for end, expected in ((4470, [870]), (4500, [870, 4470])):
+        assert (
+            pages(made([SLOW, FULL], (SLOW, 600, 1000), (FULL, 2000, end), rules=rule)) == expected
+        )
+
+
 def test_a_page_fires_until_all_that_it_told_of_is_over_and_for_five_minutes_at_least():
     ends = "resolved"
     for end, resolved in ((900, 870 + 300), (5000, 5010)):
