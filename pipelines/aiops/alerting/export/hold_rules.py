@@ -189,7 +189,7 @@ or (signalbox:held and count_over_time(signalbox:started[{half_less(again, step)
         ),
         PrometheusRule(
             f"when the service paged last; one page in {duration(window)} and, within it, one "
-            "for two alerts with company, or one with so many instances, that it didn't name",
+            f"for {names + 1} alerts with company, or one with so many instances, that it didn't name",
             "record", "signalbox:onset",
             f"""\
 (
@@ -197,7 +197,7 @@ or (signalbox:held and count_over_time(signalbox:started[{half_less(again, step)
     count by ({by}, pager) (signalbox:due unless signalbox:told {pace})
     unless on ({by}, pager) ({within})
   )
-  or count by ({by}, pager) (signalbox:several unless (signalbox:told {pace} == 2)) >= 2
+  or count by ({by}, pager) (signalbox:several unless (signalbox:told {pace} == 2)) >= {names + 1}
   or count by ({by}, pager) (
     (signalbox:several and on (alertname, {by}) ({many}))
     unless (signalbox:told {pace} == 2)
