@@ -35,11 +35,14 @@ class Written:
     ----------
     rows : dict of str to int
         Rows delivered, by table.
+    records : dict of str to int
+        Records among them, by table of alerts, tickets and changes: versions of one are merged.
     days : dict of str to list of str
         Days whose file changed (``YYYY-MM-DD``), by table; empty if everything was known.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
+    records: dict[str, int] = field(default_factory=dict)
     days: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -76,6 +79,9 @@ def upsert(
     with locked(lake, wait_seconds), opened(memory_mb) as raw:
         for table, part in tables:
             written.rows[table.name] = len(part)
+            if table.name in TABLES:
+                keys = part.select(table.key).group_by(list(table.key)).aggregate([])
+                written.records[table.name] = len(keys)
             changed = _merge_days(raw, lake, table, part)
             written.days[table.name] = [day.isoformat() for day in changed]
     return written

@@ -91,6 +91,9 @@ class Ingested:
         Those among them that quarantine didn't have yet.
     reasons : dict of str to int
         Reason → number of records; the most frequent first, at most ten.
+    records : dict of str to int
+        Records that the rows are versions of, by table of alerts, tickets and changes: an alert
+        that was delivered firing and resolved is two rows and one record.
     """
 
     source: str
@@ -100,6 +103,7 @@ class Ingested:
     quarantined: int = 0
     new_in_quarantine: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    records: dict[str, int] = field(default_factory=dict)
 
 
 def describe(done: Ingested) -> str:
@@ -114,7 +118,11 @@ def describe(done: Ingested) -> str:
     str
         One or more lines, indented.
     """
-    rows = ", ".join(f"{count:,} {table}" for table, count in done.rows.items())
+    rows = ", ".join(
+        f"{done.records.get(table, count):,} {table}"
+        + (f" (from {count:,} rows)" if done.records.get(table, count) != count else "")
+        for table, count in done.rows.items()
+    )
     days = sorted({day for changed in done.days.values() for day in changed})
     changed = f"{len(days)} days changed ({days[0]} to {days[-1]})" if days else "nothing changed"
     lines = [f"  {rows}; {changed}"]
@@ -191,6 +199,7 @@ def ingest(params: AiopsParams, source: Source, window: ReadWindow, project: Pat
         len(batch.rejected),
         new,
         {reason["values"]: reason["counts"] for reason in ordered[:10]},
+        written.records,
     )
 
 

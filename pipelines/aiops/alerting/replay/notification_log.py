@@ -553,7 +553,8 @@ class _SharedLog:
         self.logged.append((own.group, now, len(own.firing), len(resolved), reason))
         named = frozenset(own.firing)
         # What a later entry hides from everybody by now is forgotten, nothing else.
-        known = max((each.seen for each in self.entries if each.seen <= now), default=NEVER_NOTIFIED)
+        visible = (each.seen for each in self.entries if each.seen <= now)
+        known = max(visible, default=NEVER_NOTIFIED)
         self.entries = [each for each in self.entries if each.seen >= known]
         self.entries.append(_Entry(own.group, now, seen, gone, named, resolved))
         for other in self.flushes.values():

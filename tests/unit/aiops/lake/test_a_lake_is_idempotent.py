@@ -39,6 +39,12 @@ def test_the_same_rows_again_leave_every_file_untouched(tmp_path: Path) -> None:
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == before
 
 
+def test_versions_of_one_alert_are_counted_as_one_record(tmp_path: Path) -> None:
+    versions = [alert(A, 0), alert(A, 0, ends_at=at(5), updated_at=at(5)), alert(B, 0)]
+    done = upsert(tmp_path, {"alerts": alerts(*versions)})
+    assert (done.rows["alerts"], done.records["alerts"], len(rows_of(tmp_path))) == (3, 2, 2)
+
+
 def test_a_late_record_lands_in_its_day_and_touches_no_other(tmp_path: Path) -> None:
     upsert(tmp_path, {"alerts": alerts(alert(A, 0), alert(A, DAY))})
     before = content(tmp_path)
