@@ -9,7 +9,7 @@ from pipelines.aiops.alerting.evidence import MiningDetails
 from pipelines.aiops.alerting.rules import read_rules
 from pipelines.aiops.lake.contract import TABLES
 from pipelines.aiops.params import AiopsParams
-from pipelines.aiops.params.alert_rules import MineRulesParams
+from pipelines.aiops.params.alert_rules import HoldMining, MineRulesParams
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY
 from pipelines.aiops.params.telemetry import SimulateParams
 from pipelines.core.errors import SignalboxError
@@ -89,8 +89,9 @@ def test_what_is_excluded_is_in_the_evidence(project, params):
     assert details["not_held"]["excluded by params"] > 0
 
 
-def test_without_a_chat_nothing_is_held(project):
-    mine_rules.main(AiopsParams())
+def test_without_a_chat_nothing_is_held_where_a_setting_says_so(project):
+    settings = MineRulesParams(hold=HoldMining(without_chat=False))
+    mine_rules.main(AiopsParams(mine_rules=settings))
     assert not [rule for rule in read_rules(CANDIDATES) if rule.family == "hold"]
     details = read_evidence(project / "evidence/mine_rules.json").details
     assert details["pages"] == sum(details["not_held"].values()) > 0

@@ -20,7 +20,7 @@ def test_every_section_of_both_files_has_a_table() -> None:
 
 
 def test_a_key_shows_type_default_limits_and_description() -> None:
-    row = "| `max_late_share` | number | `0.3` | ≥ 0, < 1 | Share of incidents"
+    row = "| `min_pages` | whole number | `20` | ≥ 1 | An alert name is noisy that paged so often"
     assert row in page()
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipelines.aiops import alert_history
-from pipelines.aiops.alerting.evaluation import tables
+from pipelines.aiops.alerting.evaluation.figures import why_no_page
 from pipelines.aiops.alerting.mining.episodes import find_episodes
 from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.contract import ALERTS
@@ -119,7 +119,7 @@ def test_their_shares_are_evidence(tmp_path, monkeypatch):
 
 
 def test_where_points_in_time_make_today_silent_the_cause_is_named():
-    said = tables.why_no_page(frame_of([(0, 0, 0), (1, 5, 5), (2, 5, 9)], LABELS))
+    said = why_no_page([frame_of([(0, 0, 0), (1, 5, 5), (2, 5, 9)], LABELS)])
     assert "2 of its 3 alerts end as they start" in said
     assert "hold_seconds" in said
-    assert "hold_seconds" not in tables.why_no_page(frame_of([(0, 0, 9)], LABELS))
+    assert "hold_seconds" not in why_no_page([frame_of([(0, 0, 9)], LABELS)])

@@ -225,20 +225,20 @@ receivers:
 """
 
 
-def test_without_any_chat_nothing_is_held_and_it_is_said():
+def test_without_any_chat_nothing_is_held_where_a_setting_says_so():
     world = World()
     noisy(world, "Often", 25, service="a")
-    found = hold_of(world.frame(), parse_config(NO_CHATS, "alertmanager.yml"))
+    params = PARAMS.model_copy(update={"hold": HoldMining(without_chat=False)})
+    found = hold_of(world.frame(), parse_config(NO_CHATS, "alertmanager.yml"), params=params)
     assert found.rules == []
     assert found.not_held[NO_CHAT] == found.pages == 25
     assert [(n.alertname, n.held_pages) for n in found.noisy] == [("Often", 0)]
 
 
-def test_without_any_chat_a_setting_holds_alerts_that_nobody_is_told_of():
+def test_without_any_chat_an_alert_is_held_that_nobody_is_told_of_at_once():
     world = World()
     noisy(world, "Often", 25, service="a")
-    params = PARAMS.model_copy(update={"hold": HoldMining(without_chat=True)})
-    (rule,) = mine(world.frame(), params, config=parse_config(NO_CHATS, "alertmanager.yml"))
+    (rule,) = mine(world.frame(), config=parse_config(NO_CHATS, "alertmanager.yml"))
     assert rule.chat == QUIET_RECEIVER
     assert "It tells nobody at once" in rule.sentence
 

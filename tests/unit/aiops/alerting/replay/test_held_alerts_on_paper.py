@@ -127,11 +127,14 @@ def test_what_is_due_when_the_window_is_over_and_was_told_is_not_told_again():
 
 
 def test_within_the_window_company_that_no_page_told_of_is_a_page():
+    """Company is two names; in the window it takes three that no page has told of."""
+    gone = {**RARE, "alertname": "Gone"}
+    known = [SLOW, FULL, RARE, gone]
+    held = RULE.model_copy(update={"matchers": (names("Slow", "Full", "Rare", "Gone"), SHOP)})
     rows = [(SLOW, 600, 1000), (FULL, 2000, 2200), (RARE, 2000, 2300)]
-    # One of them is held alone: the other one's name pages by itself, and one isn't enough here.
-    assert pages(made([SLOW, FULL, RARE], *rows)) == [870, 2010]
-    both = RULE.model_copy(update={"matchers": (names("Slow", "Full", "Rare"), SHOP)})
-    assert pages(made([SLOW, FULL, RARE], *rows, rules=(both,))) == [870, 2010]
+    assert pages(made(known, *rows, rules=(held,))) == [870]
+    rows.append((gone, 2100, 2200))
+    assert pages(made(known, *rows, rules=(held,))) == [870, 2100]
 
 
 def test_within_the_window_three_instances_are_a_page_of_their_own():
@@ -148,12 +151,12 @@ def test_company_that_a_page_told_of_may_grow_to_many_instances_without_another_
     assert told(found) == [("folded", 600)] * 2 + [("held", None)] * 2
 
 
-def test_what_ends_as_another_one_begins_is_no_second_one_at_that_tick():
-    """A page of 600; in its window Slow is several until 2100, and Full from 2100 on."""
+def test_what_ends_as_another_one_begins_is_no_third_one_at_that_tick():
+    """A page of 600; in its window Gone and Slow are several, Slow until 2100, Full from then."""
     both = RULE.model_copy(update={"matchers": (names("Slow", "Full", "Gone"), SHOP)})
     gone = {**RARE, "alertname": "Gone"}
     rows = [(gone, 600, 900), (RARE, 600, 650)]
-    rows += [(RARE, 2000, 2200), (SLOW, 2000, 2100), (FULL, 2100, 2130)]
+    rows += [(RARE, 2000, 2200), (gone, 2000, 2200), (SLOW, 2000, 2100), (FULL, 2100, 2130)]
     found = made([SLOW, FULL, RARE, gone], *rows, rules=(both,))
     # Both pages at ten past are of what isn't held.
     assert pages(found) == [600, 610, 2010]
