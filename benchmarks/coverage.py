@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.evaluation import tables as replayed
+from pipelines.aiops.alerting.evaluation import figures as replayed
 from pipelines.aiops.service_map import statistics as service_map
 from pipelines.aiops.service_map.model import GROWTH
 from pipelines.core import stats

@@ -1,4 +1,4 @@
-"""Stage ``replay_rules``: what rules do on days that they weren't mined from, and what the files do.
+"""Stage ``replay_rules``: what rules do on days that they weren't mined from, and what files do.
 
 Out of sample: each third of the history is replayed through files made, in memory, from rules that
 were mined on the other two (`pipelines.aiops.alerting.judging`). That is what the gate decides on
@@ -211,9 +211,7 @@ def main(params: AiopsParams) -> None:
     effect = fitted.effect
     told = details(case, fitted, deployed, rules).model_copy(
         update={
-            "certificate": certificate(
-                effect, deployed.effect, hashes, process_of(*own.reader)
-            )
+            "certificate": certificate(effect, deployed.effect, hashes, process_of(*own.reader))
         }
     )
     evidence = Evidence(

@@ -5,6 +5,7 @@ Outs: ``reports/alert_noise_reduction.html`` (self-contained, prints on A4) and
 date of its making, a host or a path outside the project: the same evidence gives the same bytes.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportSummary, RuleOutcome
@@ -17,6 +18,7 @@ from pipelines.core.settings import validate_as
 from pipelines.core.stage import log, run_stage
 from pipelines.reporting import decision as gate
 from pipelines.reporting import index
+from pipelines.reporting.blocks import Chapter, Fold
 from pipelines.reporting.page import Page, render
 from pipelines.reporting.provenance import gather, read_evidence_of, read_records
 from pipelines.reporting.record import record
@@ -58,8 +60,8 @@ def make_page(inputs: Inputs) -> Page:
             outcome.chapter(inputs),
             incidents.incidents_chapter(inputs),
             headline.next_step(inputs, decided),
-            gate.chapter(decided, inputs.sources, "aiops.gate_rules"),
             outcome.wait_chapter(inputs),
+            _checks(inputs, decided),
             rules.paging_chapter(inputs),
             rules.chapter(inputs),
             remains.remains_chapter(inputs),
@@ -75,6 +77,13 @@ def make_page(inputs: Inputs) -> Page:
     )
 
 
+def _checks(inputs: Inputs, decided: gate.Decision) -> Chapter:
+    """Show the checks; the policy behind them is folded away."""
+    made = gate.chapter(decided, inputs.sources, "aiops.gate_rules")
+    *shown, policy = made.blocks
+    return replace(made, blocks=[*shown, Fold("The policy, and who answers for it", [policy])])
+
+
 def make_record(inputs: Inputs) -> dict[str, Any]:
     """Build the JSON."""
     made = record(
@@ -88,6 +97,8 @@ def make_record(inputs: Inputs) -> dict[str, Any]:
         **made,
         "synthetic": inputs.synthetic,
         "harmful_rules": [rule.model_dump(mode="json") for rule in inputs.watched.harmful_rules],
+        "outcome": inputs.replayed.outcome.model_dump(mode="json"),
+        "missed": [incident.model_dump(mode="json") for incident in inputs.replayed.missed],
         "rules": [_rule(inputs, done) for done in inputs.replayed.rules],
     }
 

@@ -153,9 +153,7 @@ def main(params: AiopsParams) -> None:
     """Run the stage."""
     case = Case.read(params)
     found = choose(case, read_rules(CANDIDATES))
-    write_rules(
-        RULE_SET, found.rules, mined_on=[iso(found.window.start), iso(found.window.end)]
-    )
+    write_rules(RULE_SET, found.rules, mined_on=[iso(found.window.start), iso(found.window.end)])
     write_text(TRADE_OFF, as_csv(found.curve))
     own = params.export_rules
     read = source_paths(own.alertmanager_yml, own.prometheus)

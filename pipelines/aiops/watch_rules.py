@@ -36,9 +36,7 @@ def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[HarmfulRule]:
         return []
     frame = read_history(HISTORY, params.runtime.memory_mb)
     own = params.export_rules
-    config = config_with_pagers(
-        own.alertmanager_yml, own.paging_receivers, process_of(*own.reader)
-    )
+    config = config_with_pagers(own.alertmanager_yml, own.paging_receivers, process_of(*own.reader))
     window = thirds(whole_window(frame))[-1]
     return find_harmful_rules(Backtest(frame, window, config, known_tickets(HISTORY)), rules)
 

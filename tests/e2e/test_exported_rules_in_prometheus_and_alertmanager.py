@@ -11,7 +11,7 @@ import random
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,25 @@ import yaml
 from pipelines.aiops.alerting.config import PAGE_NAME, SECOND, parse_config, routes_of
 from pipelines.aiops.alerting.export.bundle import PROMETHEUS_RULES, Sources, make_bundle
 from pipelines.aiops.alerting.export.read_back import exported_files, files_of, read_back
-from pipelines.aiops.alerting.export.write import export, read_sources
+from pipelines.aiops.alerting.export.write import export, read_sources, sources_of
 from pipelines.aiops.alerting.replay import replay
-from pipelines.aiops.alerting.replay.held_pages import add_held_pages
+from pipelines.aiops.alerting.replay.held_pages import HeldPages, add_held_pages
 from pipelines.aiops.alerting.replay.lifetimes import fire
 from pipelines.aiops.alerting.replay.model import LabelTable
-from pipelines.aiops.alerting.rules import HoldRule, Rule
+from pipelines.aiops.alerting.rules import HoldRule, Rule, read_rules
 from pipelines.aiops.lake.frame import AlertFrame, Labels
+from pipelines.aiops.lake.read import read_history
+from pipelines.aiops.params.artifacts import EXPORT, HISTORY, RULE_SET
+from pipelines.core.time import DAY_US
+from tests.support.alert_worlds import WORLDS, judge, params_of, with_chat
 from tests.support.alertmanager_server import alertmanager, need_program, webhook_receiver
-from tests.support.prometheus_server import Plan, asked, exporter, prometheus
+from tests.support.prometheus_server import (
+    Plan,
+    asked,
+    exporter,
+    health_of_rules,
+    prometheus,
+)
 from tests.unit.aiops.alerting.export import configs
 from tests.unit.aiops.alerting.export.make import ALL, AWKWARD, KNOWN, hold, m
 
@@ -114,9 +124,9 @@ STEP = 30
 TICKS = 80
 
 
-def series_of(spans: Sequence[tuple[int, int]]) -> str:
+def series_of(spans: Sequence[tuple[float, float]], ticks: int) -> str:
     """Samples of one alert's ``ALERTS`` at each tick; a marker of staleness where it ends."""
-    fires = [any(a <= t * STEP < b for a, b in spans) for t in range(TICKS)]
+    fires = [any(a <= t * STEP < b for a, b in spans) for t in range(ticks)]
     samples = []
     for tick, now in enumerate(fires):
         samples.append("1" if now else "stale" if tick and fires[tick - 1] else "_")
@@ -162,30 +172,90 @@ def test_prometheus_pages_when_the_replay_says_so(seed: int, tmp_path: Path) -> 
     labels, rows = made_up_history(seed)
     frame, until = frame_of(rows, labels), TICKS * STEP * SECOND
     periods = fire(frame, until)
-    _, _, pages = add_held_pages(
-        read_back(files, rules).held, LabelTable(frame.labels), periods, until
-    )
+    (held,) = read_back(files, rules).held
+    _, _, pages = add_held_pages([held], LabelTable(frame.labels), periods, until)
     assert len(pages.labels) > 3
-    asks = []
-    for tick in range(TICKS):
-        now = tick * STEP * SECOND
-        there = [
+    asks = [asked_of_promtool(pages, held.external, tick) for tick in range(TICKS)]
+    series = alerts_series(labels, rows, TICKS)
+    promtool_test(
+        tmp_path,
+        files.prometheus[PROMETHEUS_RULES],
+        {"input_series": series, "promql_expr_test": asks},
+    )
+
+
+def asked_of_promtool(pages: HeldPages, external: Mapping[str, str], tick: int) -> dict[str, Any]:
+    """Which pages Prometheus must have at a tick; it doesn't see the labels that it adds."""
+    now = tick * STEP * SECOND
+    there = [
+        {label: value for label, value in one.items() if label not in external}
+        for one, start, end in zip(pages.labels, pages.starts, pages.ends, strict=True)
+        if start <= now < end
+    ]
+    return {
+        "expr": f'ALERTS{{alertname="{PAGE_NAME}"}}',
+        "eval_time": f"{tick * STEP}s",
+        "exp_samples": [
             {"labels": "ALERTS" + _braces({"alertstate": "firing", **one}), "value": 1}
-            for one, start, end in zip(pages.labels, pages.starts, pages.ends, strict=True)
-            if start <= now < end
-        ]
-        asks.append({"expr": f'ALERTS{{alertname="{PAGE_NAME}"}}', "eval_time": f"{tick * STEP}s",
-                     "exp_samples": there})  # fmt: skip
-    spans: dict[int, list[tuple[int, int]]] = defaultdict(list)
+            for one in there
+        ],
+    }
+
+
+def alerts_series(
+    labels: Sequence[Labels], rows: Sequence[tuple[int, float, float]], ticks: int
+) -> list[dict[str, str]]:
+    """Write out ``ALERTS`` of (series, start, end) in seconds, for promtool."""
+    spans: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for number, start, end in rows:
         spans[number].append((start, end))
-    series = [
+    return [
         {"series": "ALERTS" + _braces({"alertstate": "firing", **labels[number]}),
-         "values": series_of(found)}
+         "values": series_of(found, ticks)}
         for number, found in spans.items()
     ]  # fmt: skip
-    promtool_test(tmp_path, files.prometheus[PROMETHEUS_RULES],
-                  {"input_series": series, "promql_expr_test": asks})  # fmt: skip
+
+
+def test_what_was_mined_pages_in_prometheus_as_in_the_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two days of a company's history, with labels as its Prometheus has them."""
+    world = with_chat(WORLDS / "mini_guard", tmp_path / "world")
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    judge(world, project)
+    sources = sources_of(params_of(world).export_rules)
+    files, rules = exported_files(EXPORT, sources), read_rules(RULE_SET)
+    frame = read_history(HISTORY)
+    (held,) = read_back(files, rules, {name for one in frame.labels for name in one}).held
+    days = 2 * DAY_US
+    begin = int(np.median(frame.starts)) // DAY_US * DAY_US
+    inside = (frame.starts >= begin) & (frame.starts < begin + days)
+    rows = [
+        (series, start / SECOND, end / SECOND)
+        for series, start, end in zip(
+            frame.series[inside].tolist(),
+            (frame.starts[inside] - begin).tolist(),
+            (np.minimum(frame.ends[inside], begin + days) - begin).tolist(),
+            strict=True,
+        )
+    ]
+    early = frame_of(rows, list(frame.labels))
+    _, _, pages = add_held_pages([held], LabelTable(early.labels), fire(early, days), days)
+    assert len(pages.labels) > 3
+    own = [{k: v for k, v in one.items() if k not in held.external} for one in early.labels]
+    ticks = days // SECOND // STEP
+    promtool_test(
+        tmp_path,
+        files.prometheus[PROMETHEUS_RULES],
+        {
+            "input_series": alerts_series(own, rows, ticks),
+            "promql_expr_test": [
+                asked_of_promtool(pages, held.external, tick) for tick in range(ticks)
+            ],
+        },
+    )
 
 
 def _braces(labels: Labels) -> str:
@@ -315,10 +385,11 @@ def test_pages_of_real_servers_are_those_of_the_replay(tmp_path: Path) -> None:
             with prometheus(yaml.safe_dump(running), tmp_path) as url:
                 shown.play(LASTS)
                 recorded = asked(url, f"last_over_time(signalbox:held[{LASTS + 20}s])")
-                wrong = asked(url, "sum(prometheus_rule_evaluation_failures_total)")
+                health = health_of_rules(url)
     assert recorded
     assert all("cluster" not in one["metric"] for one in recorded)
-    assert not wrong
+    assert len(health) == 12
+    assert set(health.values()) == {"ok"}, health
 
     begin = shown.begin
     labels = [{**one, "cluster": "eu"} for one, _ in PLAN]
@@ -330,7 +401,10 @@ def test_pages_of_real_servers_are_those_of_the_replay(tmp_path: Path) -> None:
         held=deployed.held,
     )  # fmt: skip
     # When people were first told of each service, by the alert itself or by a page for it.
-    heard: dict[str, dict[str, list[float]]] = {"team": defaultdict(list), "chat": defaultdict(list)}
+    heard: dict[str, dict[str, list[float]]] = {
+        "team": defaultdict(list),
+        "chat": defaultdict(list),
+    }
     for at, receiver, told in hook.calls:
         for alert in told["alerts"]:
             if alert["status"] == "firing":

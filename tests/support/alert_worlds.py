@@ -1,5 +1,6 @@
 """Alert histories as a user has them, brought through the product's own sources and stages."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +53,21 @@ def freeze(world: Path, project: Path, hold_seconds: float = 0) -> None:
             frozen = ds.dataset(lake / name, format="parquet", schema=frozen.schema).to_table()
         order = frozen.sort_by([(TABLES[name].time, "ascending")])
         pq.write_table(order, project / HISTORY / f"{name}.parquet")
+
+
+CHAT = """\
+  - name: chat
+    slack_configs:
+      - {channel: '#alerts', api_url_file: /etc/am/slack}
+"""
+
+
+def with_chat(world: Path, folder: Path) -> Path:
+    """Copy a world, whose company has a chat there: without one nothing is held back."""
+    shutil.copytree(world, folder)
+    path = folder / "alertmanager.yml"
+    path.write_text(path.read_text().rstrip("\n") + "\n" + CHAT)
+    return folder
 
 
 def params_of(world: Path, **sections: object) -> AiopsParams:

@@ -113,7 +113,18 @@ def prometheus(config: str, folder: Path) -> Iterator[str]:
 
 def asked(url: str, query: str) -> list[Any]:
     """Return the result of a query."""
-    with urllib.request.urlopen(
-        f"{url}/api/v1/query?query={urllib.parse.quote(query)}", timeout=10
-    ) as answer:
-        return list(json.loads(answer.read())["data"]["result"])
+    return list(_data(f"{url}/api/v1/query?query={urllib.parse.quote(query)}")["result"])
+
+
+def health_of_rules(url: str) -> dict[str, str]:
+    """Return ``ok``, or what is wrong, for each rule by name."""
+    return {
+        rule["name"]: rule.get("lastError") or rule["health"]
+        for group in _data(f"{url}/api/v1/rules")["groups"]
+        for rule in group["rules"]
+    }
+
+
+def _data(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.loads(answer.read())["data"]

@@ -2,7 +2,6 @@
 
 from pipelines.aiops.alerting.config import SECOND, load_config, routes_of
 from pipelines.aiops.alerting.export.alertmanager import merge_config
-from pipelines.aiops.alerting.export.prometheus import merge_rule_files
 from pipelines.aiops.alerting.export.write import read_text
 from pipelines.aiops.alerting.export.yaml_edit import remove as remove_rules
 from pipelines.aiops.alerting.replay import Timing, replay
@@ -28,7 +27,6 @@ __all__ = [
     "make_rules",
     "make_run",
     "merge_config",
-    "merge_rule_files",
     "read_source",
     "read_text",
     "remove_rules",

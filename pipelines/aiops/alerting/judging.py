@@ -111,7 +111,7 @@ class Case:
         return Backtest(self.frame, window, self.config, self.tickets)
 
     def mine(self, windows: Sequence[HistoryWindow], wait_seconds: int | None) -> tuple[Rule, ...]:
-        """Mine rules from some windows; they wait for `wait_seconds` (None: as the settings say)."""
+        """Mine rules that wait for `wait_seconds` (None: as the settings say) from some windows."""
         settings = self.params.mine_rules
         if wait_seconds is not None:
             hold = settings.hold.model_copy(update={"wait_seconds": wait_seconds})

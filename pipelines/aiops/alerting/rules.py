@@ -106,8 +106,9 @@ class HoldRule(RuleBase):
     It is due for a page once it has fired for `wait_seconds`; as soon as `names` alert names, or
     `instances` series of its own name, have begun to fire on its service within `fresh_seconds`;
     or at once where it is back within `again_seconds`. Then the service has one page in
-    `window_seconds`, counted from that page; another one within it takes two alerts that came in
-    company, or one on so many instances, of which the page before it didn't tell.
+    `window_seconds`, counted from that page; another one within it takes one alert more than
+    `names` that came in company, or one on so many instances, of which the page before it didn't
+    tell.
 
     Attributes
     ----------

@@ -1,12 +1,14 @@
 """Which rule holds which alerts."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.replay.model import LabelTable
 from pipelines.aiops.alerting.rules import HoldRule, Rule
+from pipelines.aiops.lake.contract import service_of
 from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.core.arrays import Ints, merged
 
@@ -33,6 +35,11 @@ class RuleAttribution:
         series = frame.series.astype(np.int64)
         _, begins, _, episode = merged(series, frame.starts, frame.ends)
         self.episode_starts: Ints = begins[episode]
+
+    @cached_property
+    def services(self) -> list[str]:
+        """Service of each series; empty where labels name none."""
+        return [service_of(labels) for labels in self.frame.labels]
 
     def held_by(self, rules: Sequence[Rule]) -> Names:
         """Find the first rule that holds each series.

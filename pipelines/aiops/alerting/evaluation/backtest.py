@@ -141,7 +141,11 @@ class Backtest:
     """
 
     def __init__(
-        self, frame: AlertFrame, window: HistoryWindow, config: Config, tickets: Mapping[str, Ticket]
+        self,
+        frame: AlertFrame,
+        window: HistoryWindow,
+        config: Config,
+        tickets: Mapping[str, Ticket],
     ) -> None:
         self.window = window
         self.until = window.end + FOLLOW_UP_US

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pipelines.aiops.alerting.config import HOUR, MINUTE, Config, Route
 from pipelines.aiops.alerting.evaluation.backtest import Backtest, BacktestResult
 from pipelines.aiops.alerting.evaluation.incidents import NOT_PAGED, FirstPages
-from pipelines.aiops.lake.contract import service_of
 from pipelines.core.arrays import Ints, spread
 
 
@@ -108,11 +107,13 @@ def _pairs(wanted: Ints, keys: Ints, codes: Ints) -> tuple[Ints, Ints]:
     """For each wanted key the distinct codes that stand beside it."""
     if not len(keys):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    pairs = np.unique(np.stack([keys, codes], axis=1), axis=0)
-    first = np.searchsorted(pairs[:, 0], wanted)
-    count = np.searchsorted(pairs[:, 0], wanted, side="right") - first
-    owner, at = spread(first, count)
-    return owner, pairs[at, 1]
+    order = np.lexsort((codes, keys))
+    keys, codes = keys[order], codes[order]
+    new = np.append(True, (keys[1:] != keys[:-1]) | (codes[1:] != codes[:-1]))
+    keys, codes = keys[new], codes[new]
+    first = np.searchsorted(keys, wanted)
+    owner, at = spread(first, np.searchsorted(keys, wanted, side="right") - first)
+    return owner, codes[at]
 
 
 def cool_down(hours: int) -> Callable[[Backtest], BacktestResult]:
@@ -134,7 +135,10 @@ def cool_down(hours: int) -> Callable[[Backtest], BacktestResult]:
 
     def measure(backtest: Backtest) -> BacktestResult:
         rows = backtest.rows
-        names = [f"{one.get('alertname', '')}\0{service_of(one)}" for one in rows.labels]
+        names = [
+            f"{labels.get('alertname', '')}\0{service}"
+            for labels, service in zip(rows.labels, backtest.attribution.services, strict=True)
+        ]
         _, codes = np.unique(np.array(names, dtype=str), return_inverse=True)
         times, page, about = told_keys(backtest, backtest.baseline, codes.astype(np.int64))
         keep = kept_pages(times, page, about, hours * HOUR)

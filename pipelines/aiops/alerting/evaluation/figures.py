@@ -211,6 +211,7 @@ def figures(folds: Sequence[Fold], deployed: Fold, rules: Sequence[Rule]) -> lis
             "missed_of_all", "Ticketed incidents missed, credible or not",
             len(effect.missed), n=len(effect.notified), unit="incidents",
         ),
+        _missed_at_least(len(effect.missed), len(effect.notified)),
         _figure(
             "strict_missed", "Credible incidents of whose own alerts no page tells any more",
             sum(each.strict_missed for each in counted), n=len(counted), unit="incidents",
@@ -302,6 +303,20 @@ def _missed_share(missed: int, incidents: int) -> Figure:
         n=incidents,
         unit="share",
     )
+
+
+def _missed_at_least(missed: int, incidents: int) -> Figure:
+    """Of all ticketed incidents: where fixes aren't recorded, hardly any is credible."""
+    # The lower bound of a share is the upper bound of its complement.
+    least = (
+        1 - float(clopper_pearson_upper(incidents - missed, incidents, LEVEL)) if missed else 0.0
+    )
+    return _figure(
+        "missed_of_all_at_least",
+        "Share of all ticketed incidents that are missed at least",
+        round(least, 6), n=incidents, unit="share",
+        method=f"lower bound (Clopper–Pearson, one-sided, {LEVEL:.0%}), credible or not",
+    )  # fmt: skip
 
 
 def _lateness(counted: Sequence[TicketedIncident]) -> list[Figure]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.windows import HistoryWindow, iso
-from pipelines.aiops.lake.contract import SUSPICIOUS_HOURS, service_of
+from pipelines.aiops.lake.contract import SUSPICIOUS_HOURS
 from pipelines.aiops.lake.frame import NEVER
 from pipelines.core.arrays import Bools, Ints
 from pipelines.core.errors import SignalboxError
@@ -357,7 +357,7 @@ def incidents_of(
             ("any", candidate.notification),
         )
     }
-    services = [service_of(labels) for labels in frame.labels]
+    services = attribution.services
     pages = ServicePages(services, frame.series.astype(np.int64), candidate.page, frame.ends)
     parts = np.split(frame.series[rows], at[1:])
     found = []

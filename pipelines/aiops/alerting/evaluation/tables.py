@@ -148,9 +148,7 @@ def by_name(folds: Sequence[Fold]) -> list[NameOutcome]:
             np.minimum(rows.ends[inside], fold.backtest.until) - rows.starts[inside]
         ) / SECOND_US
         order = np.argsort(code, kind="stable")
-        parts = np.split(
-            seconds[order], np.searchsorted(code[order], np.arange(1, len(values)))
-        )
+        parts = np.split(seconds[order], np.searchsorted(code[order], np.arange(1, len(values))))
         kept = np.bincount(
             code, weights=holding[rows.series[inside]], minlength=len(values)
         ).tolist()

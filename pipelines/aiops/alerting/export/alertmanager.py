@@ -12,6 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipelines.aiops.alerting.config import (
     CURRENT,
+    PAGE_NAME,
     QUIET_RECEIVER,
     Config,
     Process,
@@ -94,8 +95,7 @@ def merge_config(
     rules : sequence of Rule
         Rules that don't concern Alertmanager change nothing.
     paging_receivers : sequence of str or None
-        As for `with_pagers`: what other receivers are sent isn't regrouped; None: nothing is known
-        of who pages, and no receiver is spared.
+        As for `with_pagers`; None: nothing is known of who pages.
     process : Process
         The Alertmanager that reads the text.
 
@@ -202,6 +202,8 @@ class _Work:
                 continue
             origins = list(dict.fromkeys(below.origin for _, below in child.walk()))
             about = "; ".join(self.about(origin) for origin in origins)
+            if any(matcher.value == PAGE_NAME for matcher in child.matchers):
+                about = f"{child.origin} and others: pages for alerts that are held back"
             new = _New(route_tree(child, wanted), child.origin, about)
             self._item(node, "routes", new, first=bool(old) and first)
             for origin in origins:

@@ -57,7 +57,11 @@ def _lines(name: str, old: str, new: str) -> list[str]:
     ]
 
 
-ALERTMANAGER, PROMETHEUS_RULES, PAGERDUTY = "alertmanager.yml", "prometheus_rules.yml", "pagerduty.json"
+ALERTMANAGER, PROMETHEUS_RULES, PAGERDUTY = (
+    "alertmanager.yml",
+    "prometheus_rules.yml",
+    "pagerduty.json",
+)
 
 DEFAULT_CONFIG = """\
 # Alertmanager's documented defaults, written by Signalbox because no configuration was given

@@ -152,7 +152,7 @@ def hold_rules(rules: Sequence[HoldRule], step: int) -> list[PrometheusRule]:
     within = f"round(time() - signalbox:onset {pace}) < {window}"
     many = f"signalbox:fresh >= {instances}"
     return [
-        PrometheusRule("alerts that are held: 1 each", "record", "signalbox:held", _held(rules, by)),
+        PrometheusRule("alerts that are held", "record", "signalbox:held", _held(rules, by)),
         PrometheusRule(
             "since when each is held",
             "record", "signalbox:since",
@@ -189,7 +189,7 @@ or (signalbox:held and count_over_time(signalbox:started[{half_less(again, step)
         ),
         PrometheusRule(
             f"when the service paged last; one page in {duration(window)} and, within it, one "
-            "for two alerts with company, or one with so many instances, that it didn't name",
+            f"for {names + 1} alerts with company, or one with so many instances, that it didn't name",
             "record", "signalbox:onset",
             f"""\
 (
@@ -197,7 +197,7 @@ or (signalbox:held and count_over_time(signalbox:started[{half_less(again, step)
     count by ({by}, pager) (signalbox:due unless signalbox:told {pace})
     unless on ({by}, pager) ({within})
   )
-  or count by ({by}, pager) (signalbox:several unless (signalbox:told {pace} == 2)) >= 2
+  or count by ({by}, pager) (signalbox:several unless (signalbox:told {pace} == 2)) >= {names + 1}
   or count by ({by}, pager) (
     (signalbox:several and on (alertname, {by}) ({many}))
     unless (signalbox:told {pace} == 2)
@@ -221,7 +221,7 @@ or (signalbox:told {pace} == 2 and signalbox:several)
 or ((signalbox:told {pace}) * 0 + 1 and signalbox:due)""",
         ),
         PrometheusRule(
-            "the page, which Alertmanager sends to the pager; label since makes each page a new one",
+            "the page, which Alertmanager sends to the pager; label since makes each a new one",
             "alert", PAGE_NAME,
             f"""\
 count_values by ({by}, pager) ("since",
@@ -270,7 +270,7 @@ def _held(rules: Sequence[HoldRule], by: str) -> str:
 
 
 def _replacement(text: str) -> str:
-    """A text that ``label_replace`` sets as it is: a dollar sign names a group of the regex."""
+    """Write a text that ``label_replace`` sets as it is: a dollar sign names a group."""
     return quoted(text.replace("$", "$$"))
 
 
@@ -368,11 +368,9 @@ def hold_file(rules: Sequence[HoldRule], step: int) -> str:
     head = ["# Written by Signalbox; replaced at every publication."]
     if not rules:
         return "\n".join([*head, "groups: []", ""])
-    services = rules[0].service_label
-    lines = [*head, f"# Held: {len(rules)} alert names, each for the values of {services} named."]
-    for rule in rules:
-        lines.append(f"# - {_name(rule)}, to {one_line(page_label(rule))}: {rule.id}, expires "
-                     f"{rule.expires}: {one_line(rule.sentence)}")  # fmt: skip
+    service = rules[0].service_label
+    lines = [*head, f"# Held, each for the values of {service} that its selector lists:"]
+    lines += [f"# - {_held_line(rule)}" for rule in rules]
     lines += ["groups:", f"  - name: {GROUP}", f"    interval: {duration(step)}", "    rules:"]
     for each in hold_rules(rules, step):
         lines += [
@@ -387,13 +385,18 @@ def hold_file(rules: Sequence[HoldRule], step: int) -> str:
     return "\n".join([*lines, ""])
 
 
-def _name(rule: HoldRule) -> str:
-    names = next((values_of(each) for each in rule.matchers if each.label == "alertname"), None)
-    return one_line(", ".join(names or ("any name",)))
+def _held_line(rule: HoldRule) -> str:
+    listed = {each.label: values_of(each) or () for each in rule.matchers}
+    names, services = listed.get("alertname", ()), listed.get(rule.service_label, ())
+    count = f"{len(services)} service{'s' if len(services) != 1 else ''}" if services else "all"
+    return one_line(
+        f"{', '.join(names)} ({count}), paged to {page_label(rule)}: {rule.id}, expires "
+        f"{rule.expires}"
+    )
 
 
 def _text(key: str, text: str) -> list[str]:
-    """A key with a text of one line, or of more as a block that reads as it stands."""
+    """Write a key with its text; several lines become a block that reads as it stands."""
     if "\n" not in text or any(not char.isprintable() and char != "\n" for char in text):
         return [f"{key}: {yaml_scalar(text)}"]
     return [f"{key}: |-", *(f"  {line}" if line else "" for line in text.split("\n"))]

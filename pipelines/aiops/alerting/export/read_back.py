@@ -29,7 +29,7 @@ from pipelines.aiops.alerting.export.servers import PrometheusServer, Servers
 from pipelines.aiops.alerting.export.write import read_text
 from pipelines.aiops.alerting.export.yaml_edit import load, remove
 from pipelines.aiops.alerting.replay.model import Deployed, HeldAlerts
-from pipelines.aiops.alerting.rules import HoldRule, Rule
+from pipelines.aiops.alerting.rules import HoldRule, Matcher, Rule
 from pipelines.core.errors import SignalboxError
 
 
@@ -150,7 +150,13 @@ def read_back(
     # Equal in all that counts: the model that knows which rule put what where.
     config = meant if without_origin(meant) == without_origin(found) else found
     held = [
-        _held(name, files.prometheus[name], rules, server, files.servers, labels)
+        _held(
+            name,
+            files.prometheus[name],
+            rules,
+            server,
+            _known(files.servers.added(server), labels),
+        )
         for name, server in prometheus_files(files.servers).items()
         if server is not None and name in files.prometheus
     ]
@@ -166,8 +172,7 @@ def _held(
     text: str,
     rules: Sequence[Rule],
     server: PrometheusServer,
-    servers: Servers,
-    labels: Collection[str] | None,
+    added: tuple[Matcher, ...] | str,
 ) -> HeldAlerts | None:
     """Read what the rule file of one Prometheus holds back; None: nothing."""
     data = load(text, name)
@@ -177,16 +182,19 @@ def _held(
     hold = [rule for rule in rules if isinstance(rule, HoldRule)]
     one = groups[0] if isinstance(groups, list) and len(groups) == 1 else None
     found = held_of(one, hold, server) if isinstance(one, dict) else None
-    added = servers.added(server)
-    if found is None or isinstance(added, str):
+    if isinstance(added, str):
+        raise SignalboxError(f"{name}: {added}")
+    if found is None:
         raise SignalboxError(
             f"{name}: its rules aren't ones that this rule set exports; take the file of the last "
             "publication, or publish again"
-            + (f" ({added})" if isinstance(added, str) else "")
         )
-    return HeldAlerts(
-        rules=found[0],
-        added=tuple(each for each in added if labels is None or each.label in labels),
-        external=dict(server.external),
-        step_seconds=found[1],
-    )
+    return HeldAlerts(found[0], added, dict(server.external), found[1])
+
+
+def _known(
+    added: tuple[Matcher, ...] | str, labels: Collection[str] | None
+) -> tuple[Matcher, ...] | str:
+    if isinstance(added, str) or labels is None:
+        return added
+    return tuple(matcher for matcher in added if matcher.label in labels)

@@ -373,8 +373,9 @@ def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -
     if worse:
         raise SignalboxError(
             f"the files as they would be written no longer hold what {plan.released.name} was "
-            f"released for, on the history until {iso(fold.effect.window.end)}: {'; '.join(worse)}. "
-            "Nothing was written; see 'signalbox rules diff', or, with a reason, say --unjudged"
+            f"released for, on the history until {iso(fold.effect.window.end)}: "
+            f"{'; '.join(worse)}. Nothing was written; see 'signalbox rules diff', or, with a "
+            "reason, say --unjudged"
         )
     return {
         "history": sha256,

@@ -249,6 +249,7 @@ def _pages(found: _Due, pager_of: Ints, held: HeldAlerts) -> Runs:
             by_instances.get(pager, nothing),
             window,
             min(least, window),
+            rule.names + 1,
         )
     ]
     return Runs(*np.array(pages, dtype=np.int64).reshape(-1, 3).T)
@@ -275,6 +276,7 @@ def _onsets(
     instances: tuple[list[int], list[int]],
     window: int,
     least: int,
+    names: int,
 ) -> list[tuple[int, int]]:
     """Return the pages of one service and pager: (onset, end), in ticks.
 
@@ -289,6 +291,8 @@ def _onsets(
         Starts, in order, and starts of the runs of `several` that they are part of.
     window, least : int
         Ticks in which there is one page, and for which it fires at least.
+    names : int
+        So many alerts with company that the last page didn't tell of have another one at once.
     """
     starts, ends = due
     reach = list(accumulate(ends, max))
@@ -303,20 +307,21 @@ def _onsets(
             following = over
         else:
             following = starts[later] if later < len(starts) else NEVER
-        # Before that: company that no page has told of, on so many instances or of two names.
+        # Before that: company that no page has told of, on so many instances or of so many names.
         while enough < len(instances[0]) and instances[1][enough] <= onset:
             enough += 1
         if enough < len(instances[0]):
             following = min(following, instances[0][enough])
         company = bisect_right(several[0], onset, company)
-        going = -1
+        going: list[int] = []
         for position in range(company, len(several[0])):
-            if several[0][position] >= following:
+            begins = several[0][position]
+            if begins >= following:
                 break
-            if several[0][position] < going:
-                following = several[0][position]
+            going = [end for end in going if end > begins] + [several[1][position]]
+            if len(going) >= names:
+                following = begins
                 break
-            going = max(going, several[1][position])
         pages.append((onset, min(max(onset + least, reach[begun - 1]), following)))
         if following == NEVER:
             return pages

@@ -228,10 +228,6 @@ def next_step(inputs: Inputs, decided: gate.Decision) -> Chapter:
     if decided.decision != "reject" and inputs.replayed.smaller_set:
         label = "If what is missed is too much: the guilty alert names, and a smaller set"
         blocks.append(Fold(label, _smaller_set(inputs)))
-    if inputs.selected.few_incidents and inputs.selected.wait_seconds:
-        wait = wording.duration(inputs.selected.wait_seconds)
-        why = wording.short(inputs.selected.few_incidents, 300)
-        blocks.append(Prose(f"Every rule of this set holds for {wait}: {why}"))
     if not blocks:
         blocks.append(Prose("There is no rule to release: go on recording alerts and tickets."))
     return Chapter("next-step", "What to do next", blocks, "Next step")
@@ -241,14 +237,16 @@ def _too_few(inputs: Inputs) -> Callout:
     """Propose what can be done before there are enough incidents to judge by."""
     known = wording.number_of(inputs.selected.credible_incidents, "credible incident")
     minutes = inputs.params.select_rules.short_wait_seconds / 60
+    wait = inputs.selected.wait_seconds
     return Callout(
         "open",
         "Too few incidents",
         join(
             f"The history has {known}, fewer than the {inputs.needed} that a judgement needs; that "
-            "is no rejection. Proposed: structure now (one page per service and storm, hold ≤ "
-            f"{minutes:g} minutes), the rest in shadow, judged every week until {inputs.needed} "
+            "alone is no rejection. Proposed: structure now (one page per service and storm, hold "
+            f"≤ {minutes:g} minutes), the rest in shadow, judged every week until {inputs.needed} "
             "are known.",
+            f" Every rule of this set holds for {wording.duration(wait)}." if wait else "",
             inputs.sources.mark(evidence_of("select_rules")),
         ),
     )

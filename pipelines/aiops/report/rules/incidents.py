@@ -29,8 +29,15 @@ MOST_LATE = 12
 """Late incidents that are listed without folding them away."""
 MUCH_LATER = 300.0
 """Seconds beyond which a later first page is listed without folding it away."""
-LATE = (("late_1m_share", "1 minute"), ("late_5m_share", "5 minutes"),
-        ("late_15m_share", "15 minutes"))  # fmt: skip
+LATE = (
+    ("late_1m_share", "later than 1 minute"),
+    ("late_5m_share", "later than 5 minutes"),
+    ("late_15m_share", "later than 15 minutes"),
+    ("missed", "missed (credible)"),
+    ("missed_of_all", "missed (all tickets, credible or not)"),
+    ("strict_missed", "missed if only its own alerts count"),
+)
+"""Figures of the judgement, and what they say of first pages."""
 
 
 def incidents_chapter(inputs: Inputs) -> Chapter:
@@ -171,39 +178,27 @@ def _late(inputs: Inputs) -> Table:
     rows = []
     for key, said in LATE:
         figure = inputs.figure(f"replay_rules.{key}")
-        if figure is None:
+        if figure is None or figure.value is None:
             continue
-        interval = numbers.figure_interval(figure) if figure.low is not None else NONE
-        mark = inputs.sources.figure_mark(figure.id)
+        count = round(figure.value * (figure.n or 0)) if figure.unit == "share" else figure.value
+        share = figure.value if figure.unit == "share" else figure.value / max(figure.n or 0, 1)
         rows.append(
             Row(
                 [
-                    join(f"later than {said}", mark),
+                    join(said, inputs.sources.figure_mark(figure.id)),
+                    numbers.count(count),
                     numbers.count(figure.n),
-                    numbers.figure_value(figure),
-                    interval,
+                    numbers.percent(share),
                 ]
             )
         )
-    for key, said in (
-        ("missed", "missed (credible)"),
-        ("missed_of_all", "missed (all tickets, credible or not)"),
-        ("strict_missed", "missed if only its own alerts count"),
-    ):
-        figure = inputs.figure(f"replay_rules.{key}")
-        if figure is None or figure.value is None:
-            continue
-        share = numbers.percent(figure.value / figure.n if figure.n else None)
-        shown = f"{share} ({numbers.count(figure.value)})"
-        mark = inputs.sources.figure_mark(figure.id)
-        rows.append(Row([join(said, mark), numbers.count(figure.n), shown, NONE]))
     return Table(
-        caption="First pages of incidents against today’s, % of incidents",
+        caption="First pages of incidents against today’s",
         columns=[
             Column("First page", wide=True),
             Column("Incidents", numeric=True),
-            Column("Share of them", numeric=True),
-            Column("Interval", numeric=True),
+            Column("of so many", numeric=True),
+            Column("Share", numeric=True),
         ],
         rows=rows,
     )

@@ -250,10 +250,8 @@ def _unknown(inputs: Inputs) -> list[Text]:
         _few(inputs),
         "Only ticketed incidents count as incidents. What nobody wrote a ticket for, or linked to "
         "its alerts, cannot be missed here and can be missed in truth.",
-        "“Nobody acted” means that no acknowledgement, ticket or fix was recorded. Somebody may "
-        "have looked, been warned and done the right thing without a trace.",
-        "A page is taken as telling of an incident if it names one of its alerts, or is about one "
-        "of its services while it lasts. Whether whoever is woken by it finds the incident is not "
+        "A page is taken as telling of an incident if it names one of its alerts, or is about its "
+        "service while it lasts. Whether whoever is woken by it finds the incident is not "
         "known.",
         "The replay is a model of Alertmanager and of Prometheus’s rules that tests compare with "
         "real ones. Times of pages are those of the model: no network, no restart, no person who "

@@ -37,6 +37,8 @@ SERIES = ("today", "with rules")
 PAIR = "Upper bar: today; lower: with the rules"
 FEW = 12
 """Rows that are shown without folding them away."""
+ROOM = 5.0
+"""Per cent that the curve's axis leaves below and above its points."""
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -346,7 +348,7 @@ def _curve(inputs: Inputs, points: Sequence[CurvePoint]) -> list[Block]:
     svg = curves(
         "Pages saved against incidents that are notified late",
         Axis("incidents notified late, %", 0, covering([x for x, _ in every], include=(0.0,))[1]),
-        Axis("pager pages saved, %", *covering([y for _, y in every], include=(0.0,))),
+        Axis("pager pages saved, %", *_around([y for _, y in every])),
         lines,
         describe="On each line a point for each wait, the shortest at the lower end; their numbers "
         "stand in the table.",
@@ -354,6 +356,11 @@ def _curve(inputs: Inputs, points: Sequence[CurvePoint]) -> list[Block]:
     waits = ", ".join(wording.duration(point.wait_seconds) for point in points)
     caption = f"Saving against delay; the points of a line from below: a wait of {waits}"
     return [Charts([Chart(svg, caption, inputs.sources.mark(TRADE_OFF))])]
+
+
+def _around(saved: list[float]) -> tuple[float, float]:
+    """Return the range of an axis in per cent that shows differences of a few points."""
+    return covering(saved, include=(max(min(saved) - ROOM, 0.0), min(max(saved) + ROOM, 100.0)))
 
 
 _LATE = [

@@ -56,14 +56,11 @@ def advice(alert: RemainingAlerts, wait_seconds: int | None, fixes: Sequence[str
         )
     if alert.noisy and wait_seconds is not None and alert.median_seconds > wait_seconds:
         found.append(
-            f"It lasts: half of those that page for longer than {lasts}. Mend what it "
-            "reports, or raise its threshold to where a person has something to do"
+            f"It lasts, half of the time for more than {lasts}: mend what it reports, or raise its "
+            "threshold"
         )
     elif alert.noisy:
-        found.append(
-            "It comes in company or comes back: mend what makes it return, or alert on what the "
-            "names that come together have in common"
-        )
+        found.append("It comes in company or is back soon: mend what makes it return")
     else:
         found.append("Too rare to be held, so it pages at once: ask whether it has to")
     if alert.pages > 0 and alert.night > MOSTLY * alert.pages:

@@ -123,7 +123,8 @@ def _one_page(rule: HoldRule) -> str:
     return (
         f"Then the service has one page for each pager and {window}, counted from the onset, the "
         "moment of that page. The page names every alert that fires on the service, since when and "
-        "on how many instances. A second page within that time takes two alerts in company, or one "
+        "on how many instances. A second page within that time takes "
+        f"{rule.names + 1} alerts in company, or one "
         f"on {rule.instances} instances, of which none before told in company."
     )
 

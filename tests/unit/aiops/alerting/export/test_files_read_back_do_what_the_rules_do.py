@@ -163,11 +163,15 @@ def problem(rule: Rule, known: Servers) -> str:
     return found
 
 
-RELABELLED = read_servers({"p.yml": """\
+RELABELLED = read_servers(
+    {
+        "p.yml": """\
 alerting:
   alert_relabel_configs:
     - {source_labels: [team], target_label: owner}
-"""})
+"""
+    }
+)
 
 
 @pytest.mark.parametrize(("rule", "known", "says"), [

@@ -69,6 +69,7 @@ def test_every_rule_is_marked_with_sentence_and_expiry() -> None:
     merged = merge_config(configs.FULL, FILE, ALL).text
     for rule in ALL[:3]:
         assert f"{rule.id} (expires 2026-06-01): {rule.sentence}" in merged
+    assert merged.count("pages for alerts that are held back") == 2
 
 
 def receivers(text: str, **labels: str) -> list[str]:

@@ -75,9 +75,7 @@ def test_what_would_hide_incidents_now_is_not_written(project: Path, world: Path
     assert "publication" not in kinds(project)
 
 
-def test_what_holds_is_written_and_the_ledger_has_its_figures(
-    project: Path, world: Path
-) -> None:
+def test_what_holds_is_written_and_the_ledger_has_its_figures(project: Path, world: Path) -> None:
     released(project, [MINUTES])
     freeze(world, project)
     judging = judging_of(project, all_params(project), harm=True)
@@ -95,9 +93,7 @@ def test_what_holds_is_written_and_the_ledger_has_its_figures(
     assert entry.data["judged"]["figures"]["replay_rules.saved_share"] == 0
 
 
-def test_what_the_release_was_not_asked_its_files_are_not_asked(
-    project: Path, world: Path
-) -> None:
+def test_what_the_release_was_not_asked_its_files_are_not_asked(project: Path, world: Path) -> None:
     """The gate's record has the check of missed incidents alone; 99 % saved is a later wish."""
     released(project, [MINUTES])
     freeze(world, project)

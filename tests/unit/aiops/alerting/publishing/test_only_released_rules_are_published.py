@@ -164,9 +164,7 @@ def test_a_withdrawal_needs_a_reason_and_a_known_rule(project: Path) -> None:
         with pytest.raises(SignalboxError):
             withdraw(project, params(project), rule, reason=reason, who="bob", today=TODAY)
     assert "withdrawal" not in kinds(project)
-    assert (
-        withdraw(project, params(project), "hold-1", reason="w", who="b", today=TODAY) is None
-    )
+    assert withdraw(project, params(project), "hold-1", reason="w", who="b", today=TODAY) is None
     assert publish(project, params(project), today=TODAY).withdrawn == {"hold-1": "w"}
 
 

@@ -15,7 +15,7 @@ from pipelines.aiops.params.alert_rules import ActionParams, RemediationParams
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Ledger
 from pipelines.release.ledger.keys import Keys
-from tests.unit.aiops.alerting.export.make import known_fix, quiet
+from tests.unit.aiops.alerting.export.make import hold, known_fix
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RULE = known_fix("alertname = Stuck")
@@ -46,7 +46,7 @@ class Machine:
         params = RemediationParams.model_validate(
             {"dry_run": dry, "actions": [self.action(**more)], "fixes": {"restart": "restart"}}
         )
-        rules = [RULE, quiet("alertname = Stuck")]
+        rules = [RULE, hold("alertname = Stuck")]
         return run_responses(alerts, rules, params, self.ledger, lambda: self.now, trigger=trigger)
 
     @property

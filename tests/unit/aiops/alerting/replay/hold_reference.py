@@ -142,7 +142,10 @@ class Prometheus:
         within = where(onset_before, lambda value: now - value < rule.window_seconds)
         new = or_(
             unless(count_by(on_pager, unless(due, told_before)), within, on_pager),
-            where(count_by(on_pager, unless(several, told_2)), lambda value: value >= 2),
+            where(
+                count_by(on_pager, unless(several, told_2)),
+                lambda value: value >= rule.names + 1,
+            ),
             count_by(on_pager, unless(and_(several, enough, on_name), told_2)),
         )
         still = or_(within, and_(onset_before, and_(told_before, due), on_pager))

@@ -189,8 +189,8 @@ def figures(stage: str, rules_: int, missed: int, notified: int) -> list[Figure]
                    low=0.0 if notified else None, high=0.4 if notified else None,
                    level=0.95 if notified else None, unit="share", missing=nothing),
             *(
-                number(f"replay_rules.late_{key}_share", share if notified else None, n=notified,
-                       unit="share", missing=nothing)
+                number(f"replay_rules.late_{key}_share", share if notified else None,
+                       n=40 * bool(notified), unit="share", missing=nothing)
                 for key, share in (("1m", 0.25), ("5m", 0.04), ("15m", 0.021))
             ),
             number("replay_rules.strict_missed", missed + 1, unit="incidents", n=max(notified, 1)),

@@ -37,6 +37,8 @@ def test_the_record_holds_decision_figures_artifacts_and_params(here):
     assert told["params"]["aiops"]["mine_rules"]["examples"] == 3
     assert [rule["id"] for rule in told["rules"]] == [rule["id"] for rule in cases.rules()]
     assert {rule["exported"] for rule in told["rules"] if rule["id"] == "hold-1"} == {False}
+    assert told["outcome"]["saved_share"] == 0.57
+    assert told["missed"] == []
     for figure in told["figures"]:
         assert figure["source"]["sha256"] == sha256_path(Path(figure["source"]["path"]))
     assert artifacts.PAGES_PER_DAY.as_posix() in told["artifacts"]

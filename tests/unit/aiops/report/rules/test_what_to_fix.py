@@ -23,8 +23,8 @@ def page(**more) -> Page:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({}, "It lasts: half of those that page for longer than 15\N{NO-BREAK SPACE}min"),
-        ({"median_seconds": 200.0}, "comes in company or comes back"),
+        ({}, "It lasts, half of the time for more than 15\N{NO-BREAK SPACE}min"),
+        ({"median_seconds": 200.0}, "comes in company or is back soon"),
         ({"noisy": False}, "Too rare to be held"),
     ],
 )
