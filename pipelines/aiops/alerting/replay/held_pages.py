@@ -247,9 +247,9 @@ def _pages(found: _Due, pager_of: Ints, held: HeldAlerts) -> Runs:
             own,
             by_several.get(pager, nothing),
             by_instances.get(pager, nothing),
-            window,
-            min(least, window),
-            rule.names + 1,
+            window=window,
+            least=min(least, window),
+            names=rule.names + 1,
         )
     ]
     return Runs(*np.array(pages, dtype=np.int64).reshape(-1, 3).T)
@@ -274,6 +274,7 @@ def _onsets(
     due: tuple[list[int], list[int]],
     several: tuple[list[int], list[int]],
     instances: tuple[list[int], list[int]],
+    *,
     window: int,
     least: int,
     names: int,
