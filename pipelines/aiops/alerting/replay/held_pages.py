@@ -247,9 +247,9 @@ def _pages(found: _Due, pager_of: Ints, held: HeldAlerts) -> Runs:
             own,
             by_several.get(pager, nothing),
             by_instances.get(pager, nothing),
-            window,
-            min(least, window),
-            rule.names + 1,
+            window=window,
+            least=min(least, window),
+            names=rule.names + 1,
         )
     ]
     return Runs(*np.array(pages, dtype=np.int64).reshape(-1, 3).T)
@@ -274,6 +274,7 @@ def _onsets(
     due: tuple[list[int], list[int]],
     several: tuple[list[int], list[int]],
     instances: tuple[list[int], list[int]],
+    *,
     window: int,
     least: int,
     names: int,
@@ -341,8 +342,10 @@ class HeldPages:
         exclusive); sorted by series, each of which has one page.
     period, page : array of int64, shape (pairs,)
         Index of the firing period of a held alert, and of that of a page which tells of it.
-    rule : list of str, length (pairs,)
-        Id of the rule that holds the alert.
+    rule : array of int64, shape (pairs,)
+        Index into `rules`: who holds the alert.
+    rules : list of str
+        Ids of all rules that hold alerts.
     """
 
     labels: list[Labels]
@@ -351,7 +354,8 @@ class HeldPages:
     ends: Ints
     period: Ints
     page: Ints
-    rule: list[str]
+    rule: Ints
+    rules: list[str]
 
 
 @dataclass(frozen=True)
@@ -363,7 +367,7 @@ class _ServerPages:
     ends: Ints
     period: Ints
     page: Ints
-    rule: list[str]
+    rule: Ints
 
 
 def _server_pages(
@@ -398,7 +402,6 @@ def _server_pages(
     first = np.searchsorted(onset, pager + start[rows])
     stop = np.searchsorted(onset, pager + end[rows])
     row, page = spread(first, np.maximum(stop - first, 0))
-    ids = [rule.id for rule in held.rules]
     since = ((pages.start + origin) * held.step_seconds).tolist()
     labels = []
     for pager_code, moment in zip(pages.key.tolist(), since, strict=True):
@@ -417,7 +420,7 @@ def _server_pages(
         np.minimum((pages.end + origin) * step, until + 1),
         mine[rows[row]],
         page,
-        [ids[number] for number in holding.rule[row].tolist()],
+        holding.rule[row],
     )
 
 
@@ -447,8 +450,13 @@ def add_held_pages(
     pages : HeldPages
         Which page tells of what; `HeldPages.page` is an index into the grown `periods`.
     """
-    parts = [_server_pages(each, table, periods, until) for each in held if each.rules]
-    found = [part for part in parts if part is not None]
+    rules: list[str] = []
+    found = []
+    for each in held:
+        part = _server_pages(each, table, periods, until) if each.rules else None
+        if part is not None:
+            found.append(replace(part, rule=part.rule + len(rules)))
+            rules += [rule.id for rule in each.rules]
     # Servers with equal labels (a pair that watches the same) send equal pages, which are one.
     number: dict[tuple[tuple[str, str], ...], int] = {}
     codes = [
@@ -470,7 +478,8 @@ def add_held_pages(
         ends=ends,
         period=_joined([part.period for part in found]),
         page=len(periods) + code[page],
-        rule=[rule for part in found for rule in part.rule],
+        rule=_joined([part.rule for part in found]),
+        rules=rules,
     )
     # Pages have new series, the last ones: firing periods stay sorted, and keep their places.
     more = replace(
@@ -532,7 +541,8 @@ def merge_held_outcomes(
         np.minimum.at(found, pages.period, found[pairs:])
     sent = np.flatnonzero(outcomes.pages[pages.page] > 0)
     period, page = pages.period[sent], pages.page[sent]
-    rule = np.array([origins.get(each, -1) for each in pages.rule], dtype=np.int64)[sent]
+    number = np.array([origins.get(each, -1) for each in pages.rules], dtype=np.int64)
+    rule = number[pages.rule[sent]]
     # Of several pages the earliest counts.
     first_page = outcomes.first_page[page]
     order = np.lexsort((page, first_page, period))

@@ -110,7 +110,8 @@ def test_pages_and_what_they_tell_of_are_those_of_the_rules(how, rule_set, step,
     assert (more.starts[pages.page] == pages.starts[pages.page - len(periods)]).all()
 
     # A page tells of what is held to its pager, on its service and server, and fires at its onset.
-    told = sorted(zip(pages.period.tolist(), pages.page.tolist(), pages.rule, strict=True))
+    by = [pages.rules[number] for number in pages.rule]
+    told = sorted(zip(pages.period.tolist(), pages.page.tolist(), by, strict=True))
     wanted = []
     for number, (labels, at) in enumerate(zip(pages.labels, pages.starts.tolist(), strict=True)):
         for period in range(len(periods)):
