@@ -189,7 +189,7 @@ or (signalbox:held and count_over_time(signalbox:started[{half_less(again, step)
         ),
         PrometheusRule(
             f"when the service paged last; one page in {duration(window)} and, within it, one "
-            f"for {names + 1} alerts with company, or one with so many instances, that it didn't name",
+            f"for {names + 1} with company, or one of so many instances, that it didn't name",
             "record", "signalbox:onset",
             f"""\
 (
