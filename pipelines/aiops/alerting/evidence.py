@@ -480,10 +480,10 @@ class Certificate(Details):
         bound = self.missed_share_at_most or 0.0
         return (
             f"From {window}, pagers are notified of {self.incidents} credible incidents today; "
-            f"with the files below a page tells of {self.told_with_files} of them, none later by more "
-            f"than {self.longest_delay_seconds or 0:,.0f} s. The rules in the files were mined "
-            "from these days. Rules that were mined in the same way from two thirds of the days miss "
-            f"{self.judged_missed} of {self.judged_incidents} on the third: with "
+            f"with the files below a page tells of {self.told_with_files} of them, none later by "
+            f"more than {self.longest_delay_seconds or 0:,.0f} s. The rules in the files were "
+            "mined from these days. Rules that were mined in the same way from two thirds of the "
+            f"days miss {self.judged_missed} of {self.judged_incidents} on the third: with "
             f"{self.level:.0%} confidence at most {bound:.1%} of such incidents would be missed. "
             f"Judged by {self.judge}, from the bytes of {len(self.files)} files."
         )

@@ -3,8 +3,9 @@
 An incident is **told** by a page that names one of its own alerts while that alert's own episode
 lasts, or by a page about one of its services that is sent while the incident lasts: whoever is
 woken by that looks at the right place. So does who was woken up to an hour before it, by an alert
-of the service that still fires when the incident begins: tickets name one alert of several. Today's configuration has to tell of it by its own alerts:
-a page about the service that only happened to come then proves nothing about what could be missed.
+of the service that still fires when the incident begins: tickets name one alert of several.
+Today's configuration has to tell of it by its own alerts: a page about the service that only
+happened to come then proves nothing about what could be missed.
 """
 
 from collections.abc import Mapping
