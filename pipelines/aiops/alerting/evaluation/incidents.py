@@ -2,8 +2,8 @@
 
 An incident is **told** by a page that names one of its own alerts while that alert's own episode
 lasts, or by a page about one of its services that is sent while the incident lasts: whoever is
-woken by that looks at the right place. A page that was sent before the incident began tells of
-something else.
+woken by that looks at the right place. So does who was woken up to an hour before it, by an alert
+of the service that still fires when the incident begins: tickets name one alert of several.
 Today's configuration has to tell of it by its own alerts: a page about the service that only
 happened to come then proves nothing about what could be missed.
 """
@@ -222,6 +222,10 @@ def plausible_links(
     return plausible
 
 
+STILL_US = HOUR_US
+"""A page about a service, sent up to so long before an incident, tells of it if it still fires."""
+
+
 class ServicePages:
     """When each service was first told of in each of its alerts' episodes.
 
@@ -233,16 +237,18 @@ class ServicePages:
         Series of each row.
     first_page : array of int64, shape (rows,), microseconds since 1970
         First page within the row's episode; `NOT_PAGED` = never.
+    ends : array of int64, shape (rows,), microseconds since 1970
+        End of each row.
     """
 
-    def __init__(self, services: list[str], series: Ints, first_page: Ints) -> None:
+    def __init__(self, services: list[str], series: Ints, first_page: Ints, ends: Ints) -> None:
         known = sorted({service for service in services if service})
         self._code = {service: code for code, service in enumerate(known)}
         codes = np.array([self._code.get(service, -1) for service in services], np.int64)
         code = codes[series] if len(codes) else np.empty(0, np.int64)
         told = (first_page != NOT_PAGED) & (code >= 0)
         order = np.lexsort((first_page[told], code[told]))
-        self._time = first_page[told][order]
+        self._time, self._ends = first_page[told][order], ends[told][order]
         self._from = np.searchsorted(code[told][order], np.arange(len(known) + 1))
 
     def first(self, service: str, start: int, end: int) -> int:
@@ -258,14 +264,17 @@ class ServicePages:
         Returns
         -------
         int, microseconds since 1970
-            The first page in ``[start, end)``; `NOT_PAGED` without one.
+            `start` where a page of up to `STILL_US` before it is about an alert that still fires;
+            else the first page in ``[start, end)``; `NOT_PAGED` without one.
         """
         code = self._code.get(service)
         if code is None:
             return NOT_PAGED
         mine = slice(self._from[code], self._from[code + 1])
-        times = self._time[mine]
-        at = int(np.searchsorted(times, start))
+        times, ends = self._time[mine], self._ends[mine]
+        before, at = np.searchsorted(times, [start - STILL_US, start]).tolist()
+        if (ends[before:at] > start).any():
+            return start
         return int(times[at]) if at < len(times) and times[at] < end else NOT_PAGED
 
 
@@ -350,7 +359,7 @@ def incidents_of(
         )
     }
     services = attribution.services
-    pages = ServicePages(services, frame.series.astype(np.int64), candidate.page)
+    pages = ServicePages(services, frame.series.astype(np.int64), candidate.page, frame.ends)
     parts = np.split(frame.series[rows], at[1:])
     found = []
     for i in np.flatnonzero(window.holds(starts)).tolist():

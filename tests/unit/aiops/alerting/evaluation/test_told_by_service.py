@@ -59,9 +59,19 @@ def test_a_ticket_that_was_closed_early_does_not_end_an_incident_whose_alerts_fi
     assert found.delay == 300
 
 
-def test_a_page_about_the_service_of_a_minute_before_tells_of_something_else():
+def test_a_page_about_the_service_of_a_minute_before_tells_of_it_if_it_still_fires():
     rows = [(ERRORS, 0, 900), (SLOW, 100, 900)]
-    assert only(rows, SERIES, [-1, 0], [30, 130], [40, None]).missed
+    found = only(rows, SERIES, [-1, 0], [30, 130], [40, None])
+    assert not found.missed
+    assert (found.starts, found.candidate_first_page) == (100 * SECOND_US, 100 * SECOND_US)
+    over = [(ERRORS, 0, 90), (SLOW, 100, 900)]
+    assert only(over, SERIES, [-1, 0], [30, 130], [40, None]).missed
+
+
+def test_a_page_of_hours_before_does_not_though_it_still_fires():
+    rows = [(ERRORS, 0, 9 * HOUR), (SLOW, 2 * HOUR, 3 * HOUR)]
+    found = only(rows, SERIES, [-1, 0], [30, 2 * HOUR + 30], [30, None])
+    assert found.missed
 
 
 def test_what_is_not_paged_today_cannot_be_missed():
