@@ -7,19 +7,18 @@ repository ait-aecid/alert-data-set (Landauer, Skopik and Wurzenberger 2024).
 
 Each scenario gets a project of its own with the recipe of docs/own-telemetry.md, "Intrusion
 detection", word for word, and goes through ``signalbox ingest`` and the stages from alert_history
-to report_rules. These judge thirds of the whole history, attack included. So rules are mined once
-more, on the whole days before the day of the first attack step, which is the only thing taken from
-the labels; else they judge.
+to report_rules. The recipe holds nothing, so no rule may come out. Judged is what its
+``alertmanager.yml`` sends from the first attack step on, when the whole history is replayed; the
+time of that step is the only thing taken from the labels before the judging.
 
-Judged is what is sent from the first attack step on, by the files that these rules are exported to,
-by the recipe's own, and by a plain rule: page if this (name, host) was silent for 24 hours. The
-yardstick is one page per (name, host) and day. A step counts as paged if a page that is the first
-to tell of one of its event-labelled alerts is sent while the step goes on.
+The yardstick is one page per (name, host) and day. Beside it stands the plain rule that the recipe
+follows: page if this (name, host) was silent for 24 hours, at most once a second. A step counts as
+paged if a page that is the first to tell of one of its event-labelled alerts is sent while the step
+goes on; paging every row would page each of the steps that are counted.
 
 With ``--out`` it writes for each scenario ``<name>.csv`` (a line a row of the file: ``row``,
 ``judged``, ``paged`` = a page is sent for this alert, ``page_time`` = second of the first page that
-names it, -1 without one), ``<name>_pages.csv``, ``<name>_rules.json`` and, as folder ``<name>``,
-the files that were judged.
+names it, -1 without one) and ``<name>_pages.csv``.
 """
 
 from __future__ import annotations
@@ -35,12 +34,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from benchmarks.ait_data import (
-    DAY,
     Scenario,
     read,
     scenario_files,
@@ -48,11 +46,6 @@ from benchmarks.ait_data import (
     steps,
     yardstick,
 )
-from benchmarks.alert_worlds import copy_files
-
-if TYPE_CHECKING:
-    from pipelines.aiops.alerting.evaluation.backtest import Fold
-    from pipelines.aiops.alerting.judging import Case
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "docs" / "own-telemetry.md"
@@ -64,57 +57,26 @@ STAGES = (
 AT_ONCE = 2
 
 
-FILES = ("alertmanager.yml", "prometheus.yml", "ids_rules.yml")
-"""Of the recipe, in its order; then comes its section of ``params.yaml``."""
-
-
-def recipe() -> tuple[dict[str, str], dict[str, Any]]:
-    """Read the documented files, by name, and the section of ``params.yaml``."""
+def recipe() -> tuple[str, dict[str, Any]]:
+    """Read the documented ``alertmanager.yml``, and the section of ``params.yaml``."""
     from ruamel.yaml import YAML
 
     chapter = RECIPE.read_text(encoding="utf-8").partition(CHAPTER)[2].partition("\n## ")[0]
     blocks = [part.partition("```")[0] for part in chapter.split("```yaml\n")[1:]]
-    if len(blocks) != len(FILES) + 1:
-        raise SystemExit(f"{RECIPE}: {CHAPTER.strip()} must have {len(FILES) + 1} blocks of YAML")
-    return dict(zip(FILES, blocks, strict=False)), YAML(typ="safe").load(blocks[-1])
-
-
-def before_the_attack(scenario: Scenario, case: Case) -> Fold:
-    """Mine rules on the whole days before the day of the attack, and replay their files on it."""
-    from pipelines.aiops.alerting.evaluation.backtest import Fold
-    from pipelines.aiops.alerting.export.write import export
-    from pipelines.aiops.alerting.windows import HistoryWindow
-    from pipelines.core.time import SECOND_US
-
-    day = scenario.attack // DAY * DAY * SECOND_US
-    if not case.whole.start < day < case.whole.end:
-        raise SystemExit(f"{scenario.name}: no whole day before the first attack step")
-    backtest = case.backtest(HistoryWindow(day, case.whole.end))
-    mined = case.mine([HistoryWindow(case.whole.start, day)], None)
-    deployed, rules, _ = case.deploy(mined, [backtest])
-    own = case.params.export_rules
-    export(
-        FILES_OF_JUDGED, case.sources, rules,
-        step=own.step_seconds, label_field=own.pagerduty_label_field,
-    )  # fmt: skip
-    candidate = backtest.replay_deployed(deployed)
-    return Fold(backtest, rules, candidate, backtest.effect(candidate, rules))
-
-
-FILES_OF_JUDGED = Path("judged")
-"""Folder in the project, for the files that judge the attack."""
+    if len(blocks) != 2:
+        raise SystemExit(f"{RECIPE}: {CHAPTER.strip()} must have two blocks of YAML")
+    return blocks[0], YAML(typ="safe").load(blocks[1])
 
 
 def make_project(place: Path, file: Path) -> None:
     """Write a project: this one's settings, with the recipe on top."""
     from ruamel.yaml import YAML
 
-    files, own = recipe()
+    alertmanager, own = recipe()
     for name in ("expectations", "released"):
         shutil.copytree(ROOT / name, place / name)
     shutil.copy(ROOT / "release.yaml", place)
-    for name, text in files.items():
-        (place / name).write_text(text, encoding="utf-8")
+    (place / "alertmanager.yml").write_text(alertmanager, encoding="utf-8")
     (place / "exports" / "ids").mkdir(parents=True)
     shutil.copy(file, place / "exports" / "ids")
     params = YAML(typ="safe").load(ROOT / "params.yaml")
@@ -143,7 +105,7 @@ def run_stages() -> None:
 
 
 class Sent:
-    """What a configuration sends in the test window, and when it first tells of each row.
+    """What a configuration sends, and when it first tells of each row.
 
     Parameters
     ----------
@@ -178,7 +140,8 @@ class Sent:
         return judged(scenario, self.pages["time"].to_numpy(), self.page_time)
 
 
-LABELS = {"name": "alertname", "host": "host", "ip": "ip", "short": "short"}
+LABELS = {"name": "alertname", "host": "host"}
+"""Column of a scenario → label of the recipe."""
 
 
 def judged(scenario: Scenario, pages: Any, page_time: Any) -> dict[str, Any]:
@@ -201,10 +164,11 @@ def plain_rule(scenario: Scenario) -> dict[str, Any]:
 
 
 def in_project(file: Path, out: Path | None) -> dict[str, Any]:
-    """Take a scenario through the product, and judge what it exports and today's file."""
+    """Take a scenario through the product, and judge what the recipe's configuration sends."""
     from pipelines.aiops.alerting.judging import Case
-    from pipelines.aiops.alerting.rules import write_rules
+    from pipelines.aiops.alerting.rules import read_rules
     from pipelines.aiops.params import load_aiops_params
+    from pipelines.aiops.params.artifacts import RULE_SET
 
     begun, scenario = time.perf_counter(), read(file)
     out = None if out is None else out.resolve()
@@ -213,21 +177,19 @@ def in_project(file: Path, out: Path | None) -> dict[str, Any]:
         make_project(place, file)
         os.chdir(place)
         run_stages()
-        fold = before_the_attack(scenario, Case.read(load_aiops_params(), ids=True))
-        measured, rules = fold.backtest, fold.rules
-        told = Sent(scenario, measured.rows, fold.candidate)
+        if read_rules(RULE_SET):
+            raise SystemExit(f"{scenario.name}: the recipe holds nothing, but rules were selected")
+        case = Case.read(load_aiops_params(), ids=True)
+        measured = case.backtest(case.whole)
+        told = Sent(scenario, measured.rows, measured.baseline)
         if out is not None:
             write(scenario, told, out)
-            write_rules(out / f"{scenario.name}_rules.json", rules)
-            copy_files(FILES_OF_JUDGED, out / scenario.name)
         os.chdir("/")
     return {
         "scenario": scenario.name,
         "yardstick_pages": int(yardstick(scenario).sum()),
         "steps": len(steps(scenario, told.page_time)),
-        "today": Sent(scenario, measured.rows, measured.baseline).judged(scenario),
-        "rules": [rule.sentence for rule in rules],
-        "product": told.judged(scenario),
+        "recipe": told.judged(scenario),
         "plain_rule": plain_rule(scenario),
         "seconds": round(time.perf_counter() - begun, 1),
     }
@@ -261,36 +223,32 @@ def show(row: dict[str, Any]) -> None:
     said = ", ".join(
         f"{name} {row[which]['pages']} ({row[which]['ratio']:.3f}), "
         f"{len(row[which]['paged'])} of {row['steps']} steps"
-        for which, name in (("today", "today"), ("product", "exported"), ("plain_rule", "plain"))
+        for which, name in (("recipe", "recipe"), ("plain_rule", "plain rule"))
     )
     print(
         f"{row['scenario']:>16}: yardstick {row['yardstick_pages']} pages; {said}; "
-        f"missed {row['product']['missed']}",
+        f"missed {row['recipe']['missed']}",
         flush=True,
     )
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and worst over the scenarios, for the product, today's file and the plain rule."""
+    """Mean and worst over the scenarios, for the recipe and the plain rule."""
     kinds = {}
-    for which in ("today", "product", "plain_rule"):
+    for which in ("recipe", "plain_rule"):
         ratios = [row[which]["ratio"] for row in rows]
         kinds[which] = {
             "mean_ratio": round(float(np.mean(ratios)), 4),
             "worst_ratio": max(ratios),
             "steps_paged": sum(len(row[which]["paged"]) for row in rows),
         }
-    lost = [
-        f"{row['scenario']}: {step}"
-        for row in rows
-        for step in row["product"]["missed"]
-        if step in row["today"]["paged"]
-    ]
     return {
         "benchmark": "ait_alerts",
         **kinds,
         "steps": sum(row["steps"] for row in rows),
-        "paged_today_but_not_with_rules": lost,
+        "missed": [
+            f"{row['scenario']}: {step}" for row in rows for step in row["recipe"]["missed"]
+        ],
         "scenarios": rows,
     }
 
