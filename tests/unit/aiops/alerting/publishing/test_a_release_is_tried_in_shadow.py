@@ -12,6 +12,7 @@ from pipelines.aiops.alerting.publishing import judging_of, publish, status, wit
 from pipelines.aiops.alerting.rules import HoldRule
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.alert_rules import ExportRulesParams
+from pipelines.cli.rules_commands import app
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Ledger
 from tests.support.alert_worlds import WORLDS, freeze
@@ -22,7 +23,6 @@ from .test_files_are_judged_before_they_are_written import HOURS, MINUTES
 
 TODAY = date(2026, 3, 1)
 FIRST, SECOND = hold("alertname = Chatter"), hold("alertname = Latency", n=2)
-NAME = "alert_noise_reduction@v"
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_what_the_files_hold_already_is_in_effect_and_no_trial(project: Path) ->
 
 @pytest.mark.parametrize(("rule", "refused"), [(MINUTES, False), (HOURS, True)])
 def test_the_newest_history_says_what_it_would_do(
-    tmp_path: Path, rule: HoldRule, refused: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: HoldRule, refused: bool
 ) -> None:
     """What would be refused is recorded: it harms nobody, and whoever tries it must see it."""
     project = make(tmp_path / "project")
@@ -175,13 +175,18 @@ def test_the_newest_history_says_what_it_would_do(
     assert (done.judged["figures"]["replay_rules.missed"] > 0) is refused
     assert [said.partition(":")[0] for said in done.judged["refused"]] == ["missed"] * refused
     assert status(project, trial(project), today=TODAY)["shadow"]["judged"] == done.judged
+    monkeypatch.chdir(project)
+    own = {"aiops": {"export_rules": trial(project).model_dump(mode="json")}}
+    (project / "params.yaml").write_text(json.dumps(own))
+    shown = CliRunner().invoke(app, ["status", "--today", "2026-03-01"]).output
+    assert "of pages would be saved; of " in shown
+    assert ("incidents 0 would be missed" in shown) is not refused
+    assert ("would be refused: missed: " in shown) is refused
 
 
 def test_the_command_line_says_what_is_in_shadow(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipelines.cli.rules_commands import app
-
     monkeypatch.chdir(project)
     before = states(project)
 
