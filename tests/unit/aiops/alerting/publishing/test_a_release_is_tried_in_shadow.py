@@ -4,6 +4,7 @@ import json
 import shutil
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -113,7 +114,7 @@ def test_a_new_release_is_tried_while_the_old_one_stays_in_the_files(project: Pa
 def test_a_withdrawal_from_the_trial_writes_no_file(project: Path) -> None:
     publish(project, trial(project), today=TODAY)
     before = states(project)
-    told = {"reason": "would hide INC-7", "who": "bob", "today": TODAY}
+    told: dict[str, Any] = {"reason": "would hide INC-7", "who": "bob", "today": TODAY}
     done = withdraw(project, trial(project), "hold-1", **told)
     assert done is not None
     assert (done.shadow, done.rules) == (True, [])
