@@ -275,7 +275,7 @@ def _rule(
     return with_id(HoldRule(
         id="",
         matchers=history.matchers(series),
-        service_label=params.service_label,
+        service_label=history.service_label,
         receiver=pager.receiver,
         active=pager.active,
         mute=pager.mute,
