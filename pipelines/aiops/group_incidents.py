@@ -77,20 +77,22 @@ def notified_alerts(params: AiopsParams, window: Window) -> tuple[list[Finding],
 
     Nothing after the window's end is known: neither alerts nor ends of alerts.
     """
-    rules, release = _released()
+    rules, release = _released(in_shadow=params.export_rules.publish.shadow)
     ids = _notified_ids(params, window, rules)
     rows = rows_between(params, ALERTS, window)
     found = alert_findings(rows, window.end_us)
     return [incident for incident in found if incident.evidence["alert_id"] in ids], release
 
 
-def _released() -> tuple[tuple[Rule, ...], str]:
+def _released(*, in_shadow: bool) -> tuple[tuple[Rule, ...], str]:
     from pipelines.aiops.alerting.publishing.harmful_rules import released_rules
     from pipelines.release.released import read_released
 
     released = read_released(RULES_RELEASED) if Path(RULES_RELEASED).is_file() else None
     if released is None:
         return (), "alerts that today's configuration notifies of; no rules are released"
+    if in_shadow:
+        return (), f"alerts that today's configuration notifies of; {released.name} is in shadow"
     return (
         released_rules(released),
         f"alerts that today's configuration notifies of with the rules of {released.name}",

@@ -1,23 +1,29 @@
-"""Stage ``watch_rules``: whether a rule that is in production hid an incident of late.
+"""Stage ``watch_rules``: what the released rules do on the newest days, and which hid an incident.
 
 The released rule set is replayed on the last third of the history, without the rules and with
-them. Evidence ``evidence/watch_rules.json``: figures ``watch_rules.rules`` (watched) and
-``watch_rules.harmful``; `details` is `pipelines.aiops.alerting.evidence.WatchDetails`.
+them, whether it is in production or in shadow (``aiops.export_rules.publish.shadow``). Evidence
+``evidence/watch_rules.json``: figures ``watch_rules.rules`` (watched), ``.harmful``, and, once
+there are rules, ``.saved_share``, ``.missed`` and ``.late``; `details` is
+`pipelines.aiops.alerting.evidence.WatchDetails`.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evaluation import Backtest, known_tickets
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
+from pipelines.aiops.alerting.evaluation.figures import outcome, why_no_page
 from pipelines.aiops.alerting.evidence import HarmfulRuleDetails, WatchDetails
 from pipelines.aiops.alerting.publishing.harmful_rules import (
+    BEYOND_USE_SECONDS,
     HarmfulRule,
     find_harmful_rules,
     released_rules,
 )
 from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.alerting.windows import thirds, whole_window
+from pipelines.aiops.alerting.windows import iso, thirds, whole_window
 from pipelines.aiops.lake.read import read_history
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import HISTORY, RULES_RELEASED
@@ -30,22 +36,46 @@ from pipelines.release.released import Released, read_released
 STAGE = "watch_rules"
 
 
-def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> list[HarmfulRule]:
-    """Find the harmful rules in the last third of the frozen history."""
+@dataclass(frozen=True)
+class Watched:
+    """What released rules did on the newest days.
+
+    Attributes
+    ----------
+    effect : BacktestResult
+        Pages and incidents.
+    no_page : str
+        Why today's configuration sent no page; empty where it did.
+    harmful : list of HarmfulRule
+        Worst first.
+    """
+
+    effect: BacktestResult
+    no_page: str
+    harmful: list[HarmfulRule]
+
+
+def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> Watched | None:
+    """Measure the rules in the last third of the frozen history; None without rules."""
     if not rules:
-        return []
+        return None
     frame = read_history(HISTORY, params.runtime.memory_mb)
     own = params.export_rules
     config = config_with_pagers(own.alertmanager_yml, own.paging_receivers, process_of(*own.reader))
     window = thirds(whole_window(frame))[-1]
-    return find_harmful_rules(Backtest(frame, window, config, known_tickets(HISTORY)), rules)
+    backtest = Backtest(frame, window, config, known_tickets(HISTORY))
+    effect = backtest(rules)
+    no_page = "" if len(effect.baseline) else why_no_page([backtest.rows])
+    return Watched(effect, no_page, find_harmful_rules(backtest, rules, effect))
 
 
 def as_evidence(
     released: Released | None,
     rules: tuple[Rule, ...],
-    harmful: list[HarmfulRule],
+    watched: Watched | None,
     inputs: dict[str, str],
+    *,
+    shadow: bool,
 ) -> Evidence:
     """Put what was watched and found into evidence."""
     method = (
@@ -53,13 +83,15 @@ def as_evidence(
         if released
         else "nothing to watch: no rule set is released yet"
     )
+    where = "in shadow" if shadow else "in production"
+    harmful = watched.harmful if watched else []
     return Evidence(
         stage=STAGE,
         inputs=inputs,
         figures=[
             Figure(
                 id=f"{STAGE}.rules",
-                label="Rules in production",
+                label=f"Rules {where}",
                 value=len(rules),
                 method=method,
                 n=max(len(rules), 1),
@@ -67,19 +99,25 @@ def as_evidence(
             ),
             Figure(
                 id=f"{STAGE}.harmful",
-                label="Rules in production that hid an incident of late, or delayed it beyond use",
+                label=f"Rules {where} that hid an incident of late, or delayed it beyond use",
                 value=len(harmful),
                 method=method,
                 n=max(len(rules), 1),
                 unit="rules",
             ),
+            *(_measured(watched, method, where) if watched else []),
         ],
         details=WatchDetails(
             released=released.name if released else None,
+            shadow=shadow and released is not None,
+            window=(iso(watched.effect.window.start), iso(watched.effect.window.end))
+            if watched
+            else None,
+            effect=outcome(watched.effect) if watched else None,
             harmful_rules=[
                 HarmfulRuleDetails(
                     rule=harmful_rule.rule,
-                    sentence=harmful_rule.describe(),
+                    sentence=harmful_rule.describe(shadow=shadow),
                     missed=list(harmful_rule.missed),
                     late=list(harmful_rule.late),
                     sole_cause=harmful_rule.sole_cause,
@@ -91,21 +129,54 @@ def as_evidence(
     )
 
 
+def _measured(watched: Watched, method: str, where: str) -> list[Figure]:
+    """Put what the rules saved, missed and delayed (or would have, in shadow) into figures."""
+    effect, counted = watched.effect, watched.effect.credible
+    late = sum(not each.missed and each.delay > BEYOND_USE_SECONDS for each in counted)
+    return [
+        Figure(
+            id=f"{STAGE}.saved_share",
+            label=f"Share of pages saved by the rules {where}",
+            value=None if watched.no_page else round(effect.saved_share, 6),
+            missing=watched.no_page,
+            method=method,
+            n=max(len(effect.baseline), 1),
+            unit="share",
+        ),
+        *(
+            Figure(
+                id=f"{STAGE}.{name}",
+                label=f"Credible incidents {what} with the rules {where}",
+                value=count,
+                method=method,
+                n=max(len(counted), 1),
+                unit="incidents",
+            )
+            for name, what, count in (
+                ("missed", "missed", sum(each.missed for each in counted)),
+                ("late", f"told more than {BEYOND_USE_SECONDS // 60} min later", late),
+            )
+        ),
+    ]
+
+
 def main(params: AiopsParams) -> None:
     """Run the stage."""
     released = read_released(RULES_RELEASED)
     rules = released_rules(released)
-    harmful = watch(params, rules)
+    watched, shadow = watch(params, rules), params.export_rules.publish.shadow
     config = params.export_rules.alertmanager_yml
     inputs = hash_inputs(HISTORY, RULES_RELEASED, *([Path(config)] if config else []))
-    evidence = as_evidence(released, rules, harmful, inputs)
+    evidence = as_evidence(released, rules, watched, inputs, shadow=shadow)
     write_evidence(evidence_of(STAGE), evidence)
     write_json(
         metrics_of(STAGE), {figure.id.split(".")[1]: figure.value for figure in evidence.figures}
     )
+    harmful = watched.harmful if watched else []
     for harmful_rule in harmful:
-        log(harmful_rule.describe())
-    log(f"{len(rules)} released rules watched, {len(harmful)} harmful")
+        log(harmful_rule.describe(shadow=shadow))
+    where = "in shadow" if shadow else "in production"
+    log(f"{len(rules)} released rules {where} watched, {len(harmful)} harmful")
 
 
 if __name__ == "__main__":

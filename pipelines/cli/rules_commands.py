@@ -5,7 +5,7 @@ Exit codes: 0 done (``status``: nothing is wrong); 1 refused, or something is wr
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -48,7 +48,10 @@ def publish_rules(
     unjudged: Unjudged = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the released rules to the files that Alertmanager and Prometheus read."""
+    """Write the released rules to the files that Alertmanager and Prometheus read.
+
+    With aiops.export_rules.publish.shadow it writes none of them and says what it would do.
+    """
     from pipelines.aiops.alerting.publishing import judging_of, publish
 
     with one_line_errors():
@@ -87,11 +90,13 @@ def diff_rules(today: Today = "", project: Project = Path(), as_json: AsJson = F
         "expired": dict(plan.expired),
         "withdrawn": dict(plan.withdrawn),
         "unplaced": dict(plan.unplaced),
+        "shadow": plan.shadow,
     }
     if as_json:
         print_json({**facts, "diff": plan.diff})
         return
     _print_lines([plan.diff.rstrip("\n") or "nothing would change", *_left_out(facts)])
+    _print_lines([f"{_SHADOW_ON}: 'publish' writes none of this"] if plan.shadow else [])
     _print_lines([f"changed: {path}: {why}" for path, why in plan.changed.items()])
 
 
@@ -107,7 +112,7 @@ def withdraw_rule(
     unjudged: Unjudged = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take one rule out of the published files, and keep it out."""
+    """Take one rule out of the published files and of what is in shadow, and keep it out."""
     from pipelines.aiops.alerting.publishing import judging_of, withdraw
 
     with one_line_errors():
@@ -133,11 +138,12 @@ def withdraw_rule(
 
 @app.command("status")
 def rules_status(today: Today = "", project: Project = Path(), as_json: AsJson = False) -> None:
-    """Show what is published, and what is not as it should be."""
+    """Show what is published or in shadow, and what is not as it should be."""
     from pipelines.aiops.alerting.publishing import status
 
     with one_line_errors():
-        found = status(project, _params(project).export_rules, today=_day(today))
+        own = _params(project).export_rules
+        found = status(project, own, today=_day(today))
     if as_json:
         print_json(found)
     else:
@@ -145,6 +151,7 @@ def rules_status(today: Today = "", project: Project = Path(), as_json: AsJson =
         _print_lines([f"published: {found['published'] or 'nothing'}"])
         _print_lines([f"{path}: {state}" for path, state in found["files"].items()])
         _print_lines([f"{r['id']} (until {r['expires']}): {r['sentence']}" for r in found["rules"]])
+        _print_lines(_trial(found["shadow"], on=own.publish.shadow))
         _print_lines([f"withdrawn: {rule}: {why}" for rule, why in found["withdrawn"].items()])
         for problem in found["problems"]:
             Console().print(f"problem: {problem}", style="red", markup=False, soft_wrap=True)
@@ -176,13 +183,49 @@ def _day(text: str) -> date:
         raise SignalboxError(f"--today {text!r}: use YYYY-MM-DD") from None
 
 
+_SHADOW_ON: Final = "params.yaml: aiops.export_rules.publish.shadow is on"
+
+
+def _trial(shadow: dict[str, Any] | None, *, on: bool) -> list[str]:
+    """Say what is in shadow, since when, and what 'publish' would do next."""
+    if shadow is None:
+        return [f"in shadow: nothing yet; {_SHADOW_ON}: 'publish' writes no file"] if on else []
+    since = shadow["since"][:16].replace("T", " ")
+    lines = [f"in shadow since {since} UTC: {shadow['release']}; no file holds it"]
+    lines += [f"{r['id']} (until {r['expires']}): {r['sentence']}" for r in shadow["rules"]]
+    lines += _would_do(shadow["judged"])
+    off = "aiops.export_rules.publish.shadow is off: the next 'publish' ends the trial and writes"
+    return lines if on else [*lines, f"params.yaml: {off}"]
+
+
+def _would_do(judged: dict[str, Any]) -> list[str]:
+    """Say what the newest history says of rules in shadow."""
+    if "figures" not in judged:
+        return [f"what it would do is unknown: {judged['why']}"]
+    found = {name.partition(".")[2]: value for name, value in judged["figures"].items()}
+    first, last = judged["window"]
+    share = found["saved_share"]
+    saved = "no page is sent today" if share is None else f"{share:.0%} of pages would be saved"
+    late = f"{found['late_15m_share'] or 0:.0%} told more than 15 minutes later"
+    return [
+        f"from {first} to {last}: {saved}; of {found['credible_incidents']:.0f} credible "
+        f"incidents {found['missed']:.0f} would be missed and {late}",
+        *(f"would be refused: {sentence}" for sentence in judged.get("refused", [])),
+    ]
+
+
 def _show(done: "Published", as_json: bool) -> None:
     facts = done.model_dump(mode="json")
     if as_json:
         print_json(facts)
         return
-    lines = [f"{done.release}: {len(done.rules)} rules; ledger entry {done.entry}"]
-    lines += [f"written: {path}" for path in done.files] or ["all files held it already"]
+    where = " in shadow, nothing was written" if done.shadow else ""
+    lines = [f"{done.release}: {len(done.rules)} rules{where}; ledger entry {done.entry}"]
+    if done.shadow:
+        lines += [f"would be written ('rules diff' shows how): {path}" for path in done.would_write]
+        lines += _would_do(done.judged)
+    else:
+        lines += [f"written: {path}" for path in done.files] or ["all files held it already"]
     lines += [f"put right after an interruption: {path}" for path in done.recovered]
     lines += [f"reloaded: {done.reload}"] if done.reload else []
     _print_lines([*lines, *_left_out(facts), "commit what changed: git add ledger && git commit"])

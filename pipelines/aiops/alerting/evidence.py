@@ -556,9 +556,15 @@ class HarmfulRuleDetails(Details):
 
 
 class WatchDetails(Details):
-    """Details of ``watch_rules``; `released` is the release that was watched, if there is one."""
+    """Details of ``watch_rules``; `released` is the release that was watched, if there is one.
+
+    `shadow`: whether its rules are in shadow, in no file. `window`: when `effect` was measured.
+    """
 
     released: str | None
+    shadow: bool = False
+    window: tuple[str, str] | None = None
+    effect: Outcome | None = None
     harmful_rules: list[HarmfulRuleDetails]
 
 

@@ -154,6 +154,10 @@ class ReloadParams(Section):
 class PublishParams(Section):
     """Where released rules go; nothing is written where a path is null."""
 
+    shadow: bool = False
+    """Try released rules before anything changes: ``signalbox rules publish`` writes none of the
+    files below, says what it would write, save and miss, and ``watch_rules`` judges the rules on
+    the newest days of every run."""
     alertmanager_yml: Unset[Name] = None
     """The file that Alertmanager reads; ours are merged into what stands there."""
     prometheus_rules: list[str] = []

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.aiops.alerting.evaluation import Backtest, TicketedIncident
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
 from pipelines.aiops.alerting.rules import Rule, read_rules
 from pipelines.aiops.params.artifacts import RULE_SET
 from pipelines.release.released import Released, fetch
@@ -42,8 +43,13 @@ class HarmfulRule:
     late: tuple[str, ...]
     sole_cause: bool
 
-    def describe(self) -> str:
+    def describe(self, *, shadow: bool = False) -> str:
         """Return the finding in a sentence.
+
+        Parameters
+        ----------
+        shadow : bool, default False
+            Whether the rule is in shadow: then it would have done so.
 
         Returns
         -------
@@ -52,11 +58,13 @@ class HarmfulRule:
         """
         effects = []
         if self.missed:
-            effects.append(f"hid {_named(self.missed)}, which would have paged without it")
+            verb, pages = ("hidden", "pages") if shadow else ("hid", "would have paged")
+            effects.append(f"{verb} {_named(self.missed)}, which {pages} without it")
         if self.late:
             effects.append(f"delayed the page of {_named(self.late)} beyond use")
         others = "" if self.sole_cause else " (together with other rules)"
-        return f"Rule {self.rule}{others} {' and '.join(effects)}; withdraw it. ({self.sentence})"
+        done = f"{'would have ' if shadow else ''}{' and '.join(effects)}"
+        return f"Rule {self.rule}{others} {done}; withdraw it. ({self.sentence})"
 
 
 def _named(tickets: tuple[str, ...]) -> str:
@@ -64,7 +72,9 @@ def _named(tickets: tuple[str, ...]) -> str:
     return f"incident{'s' if len(tickets) > 1 else ''} {', '.join(tickets[:3])}{more}"
 
 
-def find_harmful_rules(backtest: Backtest, rules: Sequence[Rule]) -> list[HarmfulRule]:
+def find_harmful_rules(
+    backtest: Backtest, rules: Sequence[Rule], effect: BacktestResult | None = None
+) -> list[HarmfulRule]:
     """Find rules that hid a credible incident of the recent history.
 
     Parameters
@@ -72,7 +82,9 @@ def find_harmful_rules(backtest: Backtest, rules: Sequence[Rule]) -> list[Harmfu
     backtest : Backtest
         Of the time that is looked at, through today's configuration without the rules.
     rules : sequence of Rule
-        What is published.
+        What is published, or in shadow.
+    effect : BacktestResult, optional
+        What ``backtest(rules)`` gives, if that is known already.
 
     Returns
     -------
@@ -81,7 +93,8 @@ def find_harmful_rules(backtest: Backtest, rules: Sequence[Rule]) -> list[Harmfu
     """
     if not rules or not backtest.rows.tickets:
         return []
-    hidden = {each.ticket: each for each in backtest(rules).credible if _hidden(each)}
+    credible = (effect or backtest(rules)).credible
+    hidden = {each.ticket: each for each in credible if _hidden(each)}
     found = []
     for rule in rules:
         mine = [each for each in hidden.values() if rule.id in each.rules]

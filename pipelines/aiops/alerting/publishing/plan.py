@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -70,6 +70,8 @@ class Plan:
         Id of a rule that is left out → why.
     unplaced : mapping of str to str
         Id of a rule that is in the release and in none of the targets → why.
+    shadow : bool
+        Whether nothing of it is written: it is only judged, and the ledger says so.
     """
 
     released: ReleasedRules
@@ -80,6 +82,12 @@ class Plan:
     expired: Mapping[str, str]
     withdrawn: Mapping[str, str]
     unplaced: Mapping[str, str] = field(default_factory=dict)
+    shadow: bool = False
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Target → text, of the targets whose text would change."""
+        return {path: text for path, text in self.after.items() if self.before.get(path) != text}
 
     @property
     def diff(self) -> str:
@@ -95,6 +103,7 @@ def make_plan(
     today: date,
     readmit: Collection[str] = (),
     without: Mapping[str, str] | None = None,
+    shadow: bool | None = None,
 ) -> Plan:
     """Merge the released rules into the target files as they are now.
 
@@ -112,6 +121,9 @@ def make_plan(
         Ids of rules that were withdrawn and may come back; none by default.
     without : mapping of str to str, optional
         Id of a rule that stays out → why.
+    shadow : bool, optional
+        Whether it is for a trial in shadow; by default as `params` say. Where the files hold all of
+        it already it is in effect, and no trial.
 
     Returns
     -------
@@ -134,7 +146,7 @@ def make_plan(
     sources = _sources(before, params, rules, released.commit)
     bundle = make_bundle(sources, rules, params.step_seconds, params.pagerduty_label_field)
     after = _texts(bundle, params.publish, sources.servers)
-    return Plan(
+    plan = Plan(
         released=released,
         rules=rules,
         before=before,
@@ -144,6 +156,8 @@ def make_plan(
         withdrawn={rule: why for rule, why in out.items() if rule in known},
         unplaced=_unplaced(bundle, params.publish),
     )
+    wanted = params.publish.shadow if shadow is None else shadow
+    return replace(plan, shadow=wanted and bool(plan.texts))
 
 
 def targets_of(params: PublishParams) -> list[str]:
@@ -347,12 +361,14 @@ def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -
     -------
     dict
         ``history`` (SHA-256 of the alerts), ``window`` and the replay's ``figures``, for the
-        ledger; ``why`` where nothing is written that a replay could judge.
+        ledger; ``why`` where nothing is written that a replay could judge. In shadow ``refused``,
+        too: the checks for which it would not be written, each in a sentence.
 
     Raises
     ------
     SignalboxError
-        If a check is met less than at the release, or there is no history.
+        If a check is met less than at the release (in shadow that is recorded, and harms nobody),
+        or there is no history.
     """
     own = params.export_rules.publish
     if not (own.alertmanager_yml or own.guard_files()):
@@ -370,7 +386,7 @@ def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -
         before = plan.released.verdicts.get(check.id, "fail" if plan.released.verdicts else "pass")
         if _WORSE.index(verdict) > _WORSE.index(before):
             worse.append(f"{check.id}: {sentence(check, measured[check.figure], verdict)}")
-    if worse:
+    if worse and not plan.shadow:
         raise SignalboxError(
             f"the files as they would be written no longer hold what {plan.released.name} was "
             f"released for, on the history until {iso(fold.effect.window.end)}: "
@@ -381,6 +397,7 @@ def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -
         "history": sha256,
         "window": [iso(fold.effect.window.start), iso(fold.effect.window.end)],
         "figures": {name: figure.value for name, figure in measured.items()},
+        **({"refused": worse} if plan.shadow else {}),
     }
 
 

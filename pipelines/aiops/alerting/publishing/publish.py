@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pipelines.aiops.alerting.publishing.released import (
     PRODUCT,
     Backup,
     ReleasedRules,
+    in_shadow,
     last_publication,
     mine,
     read_rules_at,
@@ -133,7 +134,7 @@ class Published(BaseModel):
     release : str
         Name of the release.
     files : list of str
-        Files that were written; none where all held the right bytes already.
+        Files that were written; none where all held the right bytes already, and in shadow.
     rules : list of str
         Ids of the rules that were published.
     expired, withdrawn, unplaced : dict of str to str
@@ -146,6 +147,12 @@ class Published(BaseModel):
         What was done so that the files are read; empty: nothing.
     recovered : list of str
         Files that an earlier, interrupted publication had left half done.
+    shadow : bool
+        Whether nothing was written, and the ledger says that the release is in shadow.
+    would_write : list of str
+        In shadow: files that would have been written.
+    judged : dict of str to object
+        What the replay on the newest history found (`judge_again`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -160,6 +167,9 @@ class Published(BaseModel):
     entry: int
     reload: str = ""
     recovered: list[str] = []
+    shadow: bool = False
+    would_write: list[str] = []
+    judged: dict[str, Any] = {}
 
 
 def publish(
@@ -175,7 +185,9 @@ def publish(
 ) -> Published:
     """Write the rule set in production to the target files.
 
-    After a rollback this publishes the version before. Rules that expired are left out.
+    After a rollback this publishes the version before. Rules that expired are left out. In shadow
+    (``aiops.export_rules.publish.shadow``) all is done but the writing, and nothing is reloaded;
+    only what an interrupted publication left half done is put back first, as always.
 
     Parameters
     ----------
@@ -229,7 +241,10 @@ def withdraw(
     merge_changed: bool = False,
     judging: Judging | None = None,
 ) -> Published | None:
-    """Take one rule out of what is published, and keep it out.
+    """Take one rule out of what is published, and of what is in shadow, and keep it out.
+
+    Published files are written even while new releases are tried in shadow: a rule that does harm
+    is taken out at once.
 
     Parameters
     ----------
@@ -251,40 +266,53 @@ def withdraw(
     Returns
     -------
     Published or None
-        None where nothing was published yet: then only the ledger says that it must not be.
+        None where nothing was published yet: then only the ledger says that it must not be. Where
+        it is both in the files and in shadow, what was done to the files.
 
     Raises
     ------
     SignalboxError
-        If there is no reason, or neither the published nor the released rules hold the rule; and
-        as `publish`.
+        If there is no reason, or neither the published rules, nor those in shadow, nor (if there
+        are none of both) the released ones hold the rule; and as `publish`.
     """
     if not reason.strip():
         raise SignalboxError(f"{rule}: a withdrawal needs a reason (--reason)")
     with exclusive_lock(project, f"{PRODUCT}-publication"):
         recovered = _recover(project, params.publish)
         ledger = Ledger.of(project)
-        last = last_publication(ledger.entries())
-        released = released_rules(project) if last is None else _published_rules(project, last)
-        if rule not in {candidate.id for candidate in released.rules}:
-            raise SignalboxError(
-                f"{released.name} has no rule {rule!r}; see 'signalbox rules status'"
-            )
-        data = {"rule": rule, "release": released.name, "reason": reason, "who": who}
-        if last is None:
+        entries = ledger.entries()
+        last, shadow = last_publication(entries), in_shadow(entries)
+        standing = [(_published_rules(project, last), False)] if last else []
+        standing += [(_published_rules(project, shadow.data), True)] if shadow else []
+        known = standing or [(released_rules(project), False)]
+        holding = [(r, tried) for r, tried in known if rule in {each.id for each in r.rules}]
+        if not holding:
+            names = " and ".join(released.name for released, _ in known)
+            raise SignalboxError(f"{names}: no rule {rule!r}; see 'signalbox rules status'")
+        data = {"rule": rule, "release": holding[0][0].name, "reason": reason, "who": who}
+        if not standing:
             ledger.append("withdrawal", PRODUCT, data)
             return None
-        plan = make_plan(released, ledger.entries(), params, today=today, without={rule: reason})
-        _require_unchanged(plan, merge_changed)
-        judged = judging(plan) if judging else NOT_JUDGED
+        out = {rule: reason}
+        plans = [
+            make_plan(released, entries, params, today=today, without=out, shadow=tried)
+            for released, tried in holding
+        ]
+        for plan in plans:
+            _require_unchanged(plan, merge_changed)
+        judged = [judging(plan) if judging else NOT_JUDGED for plan in plans]
         ledger.append("withdrawal", PRODUCT, data)
         facts: dict[str, Any] = {
             "who": who,
             "reason": f"withdrawal of {rule}",
             "readmitted": [],
-            "judged": judged,
+            "withdrawal": rule,
         }
-        return _apply_plan(project, params.publish, plan, facts, recovered)
+        done = [
+            _apply_plan(project, params.publish, plan, {**facts, "judged": found}, recovered)
+            for plan, found in zip(plans, judged, strict=True)
+        ]
+        return done[0]
 
 
 def publish_released(project: Path, params: AiopsParams, *, today: date) -> dict[str, Any]:
@@ -302,7 +330,8 @@ def publish_released(project: Path, params: AiopsParams, *, today: date) -> dict
     Returns
     -------
     dict
-        ``published`` (bool); with the fields of `Published` if it is true, else ``why``.
+        ``published`` (bool; false in shadow), and the fields of `Published`, or, without a target,
+        ``why``.
 
     Raises
     ------
@@ -320,7 +349,7 @@ def publish_released(project: Path, params: AiopsParams, *, today: date) -> dict
         reason="released",
         judging=judging_of(project, params),
     )
-    return {"published": True, **done.model_dump(mode="json")}
+    return {"published": not done.shadow, **done.model_dump(mode="json")}
 
 
 def judging_of(project: Path, params: AiopsParams, *, harm: bool = False) -> Judging:
@@ -343,7 +372,7 @@ def judging_of(project: Path, params: AiopsParams, *, harm: bool = False) -> Jud
     return lambda plan: judge_again(project, plan, params, harm=harm)
 
 
-def _published_rules(project: Path, last: dict[str, Any]) -> ReleasedRules:
+def _published_rules(project: Path, last: Mapping[str, Any]) -> ReleasedRules:
     return read_rules_at(project, str(last["release"]), str(last["commit"]), str(last["rule_set"]))
 
 
@@ -355,7 +384,7 @@ def _recover(project: Path, own: PublishParams) -> list[str]:
 
 
 def _require_unchanged(plan: Plan, merge_changed: bool) -> None:
-    if not plan.changed or merge_changed:
+    if not plan.changed or merge_changed or plan.shadow:
         return
     reasons = "; ".join(f"{path}: {why}" for path, why in plan.changed.items())
     raise SignalboxError(
@@ -369,7 +398,7 @@ def _apply_plan(
 ) -> Published:
     check_reload(own.reload)
     _check(plan, own)
-    texts = {path: text for path, text in plan.after.items() if plan.before.get(path) != text}
+    texts = {} if plan.shadow else plan.texts
     backup = write_together(project / own.backup_folder, texts) if texts else None
     try:
         reload_answer = reload(own.reload) if texts else ""
@@ -391,6 +420,9 @@ def _apply_plan(
         entry=entry.seq,
         reload=reload_answer,
         recovered=recovered,
+        shadow=plan.shadow,
+        would_write=list(plan.texts) if plan.shadow else [],
+        judged=facts["judged"],
     )
 
 
@@ -409,7 +441,7 @@ def _undo(backup: Backup, own: PublishParams, error: BaseException) -> None:
 def _log(
     project: Path, plan: Plan, facts: dict[str, Any], backup: Backup | None, reload_answer: str
 ) -> Entry:
-    files = {
+    texts = {
         path: {"sha256": sha256_text(text), "own": own_sha256(text, path)}
         for path, text in plan.after.items()
     }
@@ -417,12 +449,13 @@ def _log(
         "release": plan.released.name,
         "commit": plan.released.commit,
         "rule_set": plan.released.sha256,
-        "files": files,
+        "files": {} if plan.shadow else texts,
         "rules": [rule.id for rule in plan.rules],
         "expired": sorted(plan.expired),
         "withdrawn": sorted(plan.withdrawn),
         "backup": "" if backup is None else backup.name,
         "reload": reload_answer,
+        **({"shadow": True, "would_write": texts} if plan.shadow else {}),
         **facts,
     }
     return Ledger.of(project).append("publication", PRODUCT, data)

@@ -365,7 +365,7 @@ def mine(entries: Sequence[Entry], kind: str) -> list[Entry]:
 
 
 def last_publication(entries: Sequence[Entry]) -> dict[str, Any] | None:
-    """Return the data of the last publication.
+    """Return the data of the last publication that is in effect; those in shadow wrote nothing.
 
     Parameters
     ----------
@@ -377,8 +377,47 @@ def last_publication(entries: Sequence[Entry]) -> dict[str, Any] | None:
     dict or None
         None if nothing was published.
     """
-    found = mine(entries, "publication")
+    found = [entry for entry in mine(entries, "publication") if not entry.data.get("shadow")]
     return found[-1].data if found else None
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """A release that is tried in shadow: judged, and in none of the user's files.
+
+    Attributes
+    ----------
+    since : str
+        Time of the ledger's first entry of this trial, UTC.
+    data : mapping of str to object
+        Data of its last entry.
+    """
+
+    since: str
+    data: Mapping[str, Any]
+
+
+def in_shadow(entries: Sequence[Entry]) -> Shadow | None:
+    """Return the release that is in shadow.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        The ledger's, oldest first.
+
+    Returns
+    -------
+    Shadow or None
+        None if there is none. Publishing ends a trial; taking a rule out of the files doesn't.
+    """
+    found: Shadow | None = None
+    for entry in mine(entries, "publication"):
+        if entry.data.get("shadow"):
+            same = found is not None and found.data["release"] == entry.data["release"]
+            found = Shadow(found.since if found and same else entry.time, entry.data)
+        elif not entry.data.get("withdrawal"):
+            found = None
+    return found
 
 
 def withdrawn(entries: Sequence[Entry]) -> dict[str, str]:
@@ -422,7 +461,8 @@ def status(project: Path, params: ExportRulesParams, *, today: date) -> dict[str
     -------
     dict
         ``released``, ``published`` (names or None), ``files`` (path → state), ``rules`` (published
-        rules with sentence and expiry), ``withdrawn`` and ``problems`` (each a sentence).
+        rules with sentence and expiry), ``shadow`` (None, or what is tried: ``release``, ``since``,
+        ``rules`` and how they were ``judged``), ``withdrawn`` and ``problems`` (each a sentence).
 
     Raises
     ------
@@ -433,12 +473,18 @@ def status(project: Path, params: ExportRulesParams, *, today: date) -> dict[str
     entries = Ledger.of(project).entries()
     out = withdrawn(entries)
     released, last = production(project, PRODUCT), last_publication(entries)
+    shadow = in_shadow(entries)
+    tried = None if shadow is None else str(shadow.data["release"])
     now = None if released is None else released.name
     then = None if last is None else str(last["release"])
     files = {} if last is None else {p: _state(p, state) for p, state in last["files"].items()}
     rules = [] if last is None else _rules_of_status(project, last)
     problems = [f"{path}: {state}" for path, state in files.items() if state != "as published"]
-    if last is not None and now != then:
+    if shadow is not None and now != tried:
+        problems.append(
+            f"{now} is released and {tried} is in shadow: run 'signalbox rules publish'"
+        )
+    elif shadow is None and last is not None and now != then:
         problems.append(f"{now} is released and {then} is published: run 'signalbox rules publish'")
     problems += [
         f"rule {rule['id']} expired on {rule['expires']} and is still published"
@@ -459,6 +505,14 @@ def status(project: Path, params: ExportRulesParams, *, today: date) -> dict[str
         "published": then,
         "files": files,
         "rules": rules,
+        "shadow": None
+        if shadow is None
+        else {
+            "release": tried,
+            "since": shadow.since,
+            "rules": _rules_of_status(project, shadow.data),
+            "judged": shadow.data["judged"],
+        },
         "withdrawn": out,
         "problems": problems,
     }
@@ -471,7 +525,7 @@ def _state(path: str, recorded: dict[str, str]) -> str:
     return "as published" if same else "changed since it was published"
 
 
-def _rules_of_status(project: Path, last: dict[str, Any]) -> list[dict[str, str]]:
+def _rules_of_status(project: Path, last: Mapping[str, Any]) -> list[dict[str, str]]:
     found = read_rules_at(project, str(last["release"]), str(last["commit"]), str(last["rule_set"]))
     published = set(last["rules"])
     return [

@@ -64,8 +64,10 @@ def banner(inputs: Inputs, decided: gate.Decision) -> Banner:
     harmful = inputs.watched.harmful_rules
     if not harmful:
         return made
+    shadow = inputs.watched.shadow
+    rules = wording.number_of(len(harmful), "rule" if shadow else "published rule")
     sentence = join(
-        strong(f"{wording.number_of(len(harmful), 'published rule')} did harm"),
+        strong(f"{rules} {'in shadow would have done' if shadow else 'did'} harm"),
         " and should be withdrawn: see ",
         link("harmful-rules", "the first chapter"),
         ".",
@@ -316,7 +318,7 @@ def _guilty(inputs: Inputs, alertname: str) -> Row:
 
 
 def harmful_rules_chapter(inputs: Inputs) -> Chapter | None:
-    """Build the chapter about published rules that hid an incident.
+    """Build the chapter about rules, published or in shadow, that hid an incident.
 
     Parameters
     ----------
@@ -331,7 +333,9 @@ def harmful_rules_chapter(inputs: Inputs) -> Chapter | None:
     harmful = inputs.watched.harmful_rules
     if not harmful:
         return None
-    verb = "is" if len(harmful) == 1 else "are"
+    shadow = inputs.watched.shadow
+    verb = "would be" if shadow else "is" if len(harmful) == 1 else "are"
+    rules = wording.number_of(len(harmful), "rule" if shadow else "published rule")
     return Chapter(
         anchor="harmful-rules",
         title="Withdraw: harmful rules",
@@ -340,7 +344,7 @@ def harmful_rules_chapter(inputs: Inputs) -> Chapter | None:
             Callout(
                 "bad",
                 "Withdraw",
-                f"{wording.number_of(len(harmful), 'published rule')} {verb} the cause of "
+                f"{rules} {'in shadow ' if shadow else ''}{verb} the cause of "
                 "missed or late pages: without them, these incidents would have paged, or earlier.",
             ),
             Prose(

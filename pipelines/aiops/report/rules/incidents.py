@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from pipelines.aiops.alerting.evidence import IncidentOutcome
+from pipelines.aiops.alerting.evidence import IncidentOutcome, WatchDetails
 from pipelines.aiops.report.rules import wording
 from pipelines.aiops.report.rules.evidence import Inputs
 from pipelines.core.artifacts import evidence_of
@@ -228,16 +228,42 @@ def _folds(
 
 
 def _watched(inputs: Inputs) -> Prose:
-    """Say what became of the rules that are in production already."""
+    """Say what the rules that are in production, or in shadow, did on the newest days."""
     watched = inputs.watched
     mark = inputs.sources.mark(evidence_of("watch_rules"))
     if watched.released is None:
         text = "No rule set is released yet, so there was none to watch in production."
     elif watched.harmful_rules:
-        text = "Rules of the released set hid incidents of late: see the first chapter."
+        did = "would have hidden" if watched.shadow else "hid"
+        text = f"Rules of the released set {did} incidents of late: see the first chapter."
     else:
-        text = "The released rule set hid no incident of the last days."
-    return Prose(join(text, mark))
+        did = "would have hidden" if watched.shadow else "hid"
+        text = f"The released rule set {did} no incident of the last days."
+    return Prose(join(text, _measured(watched), mark))
+
+
+def _measured(watched: WatchDetails) -> str:
+    effect = watched.effect
+    if effect is None or watched.window is None:
+        return ""
+    first, last = (moment[:10] for moment in watched.window)
+    where = (
+        "is in shadow, in no file of Alertmanager or Prometheus: it would have saved"
+        if watched.shadow
+        else "is in production: it saved"
+    )
+    late = numbers.percent(effect.late_15m_share)
+    counted = (
+        f"of {wording.number_of(effect.incidents, 'credible incident')} it "
+        f"{'would have ' if watched.shadow else ''}missed {effect.missed}, and {late} "
+        f"{'would have been' if watched.shadow else 'were'} told more than 15 minutes later"
+        if effect.incidents
+        else "no credible incident was paged"
+    )
+    return (
+        f" From {first} to {last}: {watched.released} {where} "
+        f"{numbers.percent(effect.saved_share)} of the pager pages; {counted}."
+    )
 
 
 def _table(inputs: Inputs, caption: str, found: list[IncidentOutcome]) -> Table:

@@ -1,9 +1,13 @@
 """An incident that only a held alert hid is found, and the rule is proposed for withdrawal."""
 
+import pytest
+
 from pipelines.aiops.alerting.evaluation import Backtest, Ticket
 from pipelines.aiops.alerting.publishing import HarmfulRule, find_harmful_rules
 from pipelines.aiops.alerting.rules import HoldRule
+from pipelines.aiops.watch_rules import Watched, as_evidence
 from pipelines.core.time import SECOND_US
+from pipelines.release.released import Released
 from tests.unit.aiops.alerting.evaluation.made_up import CONFIG, WINDOW, holding, labels_of
 from tests.unit.aiops.alerting.replay.worlds import frame_of
 
@@ -83,3 +87,37 @@ def test_the_worst_comes_first() -> None:
         (SLOW_DB, 20 * HOUR, 20 * HOUR + 200),
     ]  # fmt: skip
     assert [each.rule for each in found(rows, [0, 1, 2])] == [SLOW.id, HELD_ERRORS.id]
+
+
+@pytest.mark.parametrize(
+    ("shadow", "where", "did"),
+    [(False, "in production", " hid incident"), (True, "in shadow", " would have hidden incident")],
+)
+def test_the_weekly_look_says_what_rules_did_or_would_have_done(
+    shadow: bool, where: str, did: str
+) -> None:
+    """INC-0 is missed; INC-1 is told two hours late."""
+    rows = [(SLOW_WEB, HOUR, HOUR + 200), (FULL, 9 * HOUR, 14 * HOUR)]
+    frame = frame_of(rows, LABELS, ["INC-0", "INC-1"], [0, 1])
+    backtest = Backtest(frame, WINDOW, CONFIG, dict.fromkeys(["INC-0", "INC-1"], FIXED))
+    rules = (holding("Slow", "web", n=1, wait_seconds=2 * HOUR), FOR_HOURS)
+    effect = backtest(rules)
+    watched = Watched(effect, "", find_harmful_rules(backtest, rules, effect))
+    released = Released(name="rules@v1.0.0", commit="0" * 40, artifacts={})
+    made = as_evidence(released, rules, watched, {}, shadow=shadow)
+    found = {figure.id.partition(".")[2]: figure for figure in made.figures}
+    assert found["rules"].label == f"Rules {where}"
+    assert {name: found[name].value for name in ("rules", "harmful", "missed", "late")} == {
+        "rules": 2, "harmful": 2, "missed": 1, "late": 1,
+    }  # fmt: skip
+    assert found["saved_share"].value == pytest.approx(effect.saved_share, abs=1e-6)
+    assert where in found["saved_share"].label
+    assert made.details["shadow"] is shadow
+    assert made.details["effect"]["missed"] == 1
+    assert did in made.details["harmful_rules"][0]["sentence"]
+
+
+def test_nothing_is_measured_before_a_release() -> None:
+    made = as_evidence(None, (), None, {}, shadow=True)
+    assert [figure.id for figure in made.figures] == ["watch_rules.rules", "watch_rules.harmful"]
+    assert (made.details["shadow"], made.details["effect"]) == (False, None)

@@ -273,6 +273,7 @@ def leave(
     incidents: list[Details] | None = None,
     harmful: list[Details] | None = None,
     released: str | None = "rules-1",
+    watched: Details | None = None,
     aiops: Details | None = None,
     why: str = "excluded in params.yaml",
     more: Details | None = None,
@@ -288,7 +289,7 @@ def leave(
         measured = figures(stage, len(found), missed, notified)
         told = details(stage, found, incidents, alert, why, more or {})
         if stage == "watch_rules":
-            told = {"released": released, "harmful_rules": harmful or []}
+            told = {"released": released, "harmful_rules": harmful or [], **(watched or {})}
         write_evidence(
             evidence_of(stage), Evidence(stage=stage, inputs=inputs, figures=measured, details=told)
         )

@@ -72,6 +72,25 @@ def test_without_a_harmful_rule_there_is_no_such_chapter(here, released, said):
     assert contents(page)[0] == "Next week"
 
 
+@pytest.mark.parametrize(
+    ("shadow", "where", "counted"),
+    [
+        (True, "in shadow, in no file", "it would have missed 1, and 5.0% would have been told"),
+        (False, "is in production", "it missed 1, and 5.0% were told"),
+    ],
+)
+def test_what_released_rules_do_of_late_is_told_with_where_they_are(here, shadow, where, counted):
+    effect = {"pages": 40, "saved_share": 0.6, "incidents": 20, "missed": 1, "late_15m_share": 0.05}
+    window = ("2026-03-25T00:00:00Z", "2026-04-04T00:00:00Z")
+    watched = {"shadow": shadow, "window": window, "effect": effect}
+    page = shown(watched=watched)
+    for said in ("From 2026-03-25 to 2026-04-04: rules-1", where, "60.0% of the pager", counted):
+        assert said in page.text, said
+    assert ("hidden no incident" in page.text) is shadow
+    banner = shown(watched=watched, harmful=[HARMFUL]).text
+    assert ("1 rule in shadow would have done harm" in banner) is shadow
+
+
 def test_every_counted_miss_is_told_by_title_service_and_time_until_a_human_heard(here):
     missed = cases.incident("INC-9", None, missed=True)
     page = shown(incidents=[*cases.INCIDENTS, missed])
