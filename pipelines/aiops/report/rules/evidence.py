@@ -1,6 +1,7 @@
 """Everything the chapters read, parsed once."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -199,3 +200,26 @@ class Inputs(Measured):
         """
         figure = self.figure(figure_id)
         return figure.value if figure else None
+
+
+def told_at_once(rules: Sequence[HoldRule]) -> str:
+    """Say who is told at once of what is held.
+
+    Parameters
+    ----------
+    rules : sequence of HoldRule
+        Not empty.
+
+    Returns
+    -------
+    str
+        A sentence or two.
+    """
+    untold = sum(rule.untold for rule in rules)
+    if not untold:
+        return "Chat is told of each held alert at once."
+    whom = "Nobody" if untold == len(rules) else f"Of {untold} of {len(rules)} held names nobody"
+    return (
+        f"{whom} is told at once: today’s configuration has no receiver that tells without paging. "
+        "Name one in aiops.export_rules.chat_receiver."
+    )

@@ -6,7 +6,7 @@ from datetime import date
 from pipelines.aiops.alerting.evidence import Certificate, CurvePoint, Outcome
 from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import Inputs
+from pipelines.aiops.report.rules.evidence import Inputs, told_at_once
 from pipelines.core.artifacts import evidence_of
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -148,7 +148,7 @@ def _week(inputs: Inputs) -> Table:
             )
             for position, (label, before, after) in enumerate(counted)
         ],
-        note=wording.told_at_once(inputs.held) + " The pager is told only for a reason.",
+        note=told_at_once(inputs.held) + " The pager is told only for a reason.",
     )
 
 

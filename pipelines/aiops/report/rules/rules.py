@@ -15,7 +15,7 @@ from pipelines.aiops.alerting.evidence import (
 )
 from pipelines.aiops.alerting.rules import Bound, Example, HoldRule, Matcher, Rule
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import Inputs, values_of
+from pipelines.aiops.report.rules.evidence import Inputs, told_at_once, values_of
 from pipelines.core.artifacts import evidence_of
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
@@ -74,7 +74,7 @@ def paging_chapter(inputs: Inputs) -> Chapter:
         [
             Prose(
                 "Held are alerts of the names and services below: noisy ones, of which most are "
-                f"over by themselves. {wording.told_at_once(inputs.held)} "
+                f"over by themselves. {told_at_once(inputs.held)} "
                 "The pager is told as soon as there is a reason:"
             ),
             _reasons(rule),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.rules import RULES, one_of
 from pipelines.aiops.report.rules import wording
-from pipelines.aiops.report.rules.evidence import values_of
+from pipelines.aiops.report.rules.evidence import told_at_once, values_of
 from pipelines.aiops.report.rules.rules import _level
 from pipelines.reporting import numbers
 from pipelines.reporting.charts.bars import Bar, bars, pair
@@ -123,6 +123,6 @@ def test_seconds_of_the_gate_are_read_to_a_tenth(value, said):
 def test_who_is_told_at_once_is_said_and_nobody_is_no_chat():
     rule = RULES.validate_python(cases.rules()[:1])[0]
     alone = rule.model_copy(update={"untold": True})
-    assert wording.told_at_once([rule]) == "Chat is told of each held alert at once."
-    assert wording.told_at_once([alone]).startswith("Nobody is told at once")
-    assert wording.told_at_once([rule, alone]).startswith("Of 1 of 2 held names nobody")
+    assert told_at_once([rule]) == "Chat is told of each held alert at once."
+    assert told_at_once([alone]).startswith("Nobody is told at once")
+    assert told_at_once([rule, alone]).startswith("Of 1 of 2 held names nobody")
