@@ -113,7 +113,7 @@ FOLLOW_UP_US = 4 * HOUR_US
 def rows_of(frame: AlertFrame, window: HistoryWindow, warm_up: int = WARM_UP_US) -> AlertFrame:
     """Alerts that a replay of `window` has to see; what ends after it goes on for ever."""
     seen = (frame.ends > window.start - warm_up) & (frame.starts < window.end)
-    part = frame.where(np.flatnonzero(seen))
+    part = frame.where(seen)
     ends = np.where(part.ends < window.end, part.ends, NEVER)
     return replace(part, ends=ends)
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Fold, together
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, together
 from pipelines.aiops.alerting.evaluation.incidents import TicketedIncident
+from pipelines.aiops.alerting.evaluation.tables import JudgedWindow
 from pipelines.aiops.alerting.evidence import Outcome
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.alerting.windows import HistoryWindow
-from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.core.evidence import Figure
 from pipelines.core.stats import clopper_pearson_upper
 from pipelines.core.time import DAY_US
@@ -165,14 +165,16 @@ _REPLAYED = (
 )
 
 
-def figures(folds: Sequence[Fold], deployed: Fold, rules: Sequence[Rule]) -> list[Figure]:
+def figures(
+    folds: Sequence[JudgedWindow], deployed: JudgedWindow, rules: Sequence[Rule]
+) -> list[Figure]:
     """Return everything that a gate may ask of a set of rules, and of the files it became.
 
     Parameters
     ----------
-    folds : sequence of Fold
+    folds : sequence of JudgedWindow
         The judged windows, in the order of time, each with rules that didn't know it.
-    deployed : Fold
+    deployed : JudgedWindow
         All of the history, through the deployed files.
     rules : sequence of Rule
         The rules of these files.
@@ -186,8 +188,7 @@ def figures(folds: Sequence[Fold], deployed: Fold, rules: Sequence[Rule]) -> lis
     pages, counted = len(effect.baseline), effect.credible
     missed = [each for each in counted if each.missed]
     vanished = {each.ticket for each in (*effect.vanished, *deployed.effect.vanished)}
-    backtests = [fold.backtest for fold in (*folds, deployed)]
-    changed = {rule for each in backtests for rule in each.changing_heartbeats(rules)}
+    changed = {rule for each in (*folds, deployed) for rule in each.changing_heartbeats(rules)}
     whole = deployed.effect
     return [
         _figure("rules", "Rules", len(rules), n=len(rules), unit="rules", method="count"),
@@ -195,7 +196,7 @@ def figures(folds: Sequence[Fold], deployed: Fold, rules: Sequence[Rule]) -> lis
         _figure(
             "candidate_pages", "Pages with the rules", len(effect.candidate), n=pages, unit="pages"
         ),
-        _saved(effect, why_no_page([fold.backtest.rows for fold in folds])),
+        _saved(effect, why_no_page(folds)),
         _figure(
             "credible_incidents",
             "Credible incidents that today's configuration pages about",
@@ -231,7 +232,7 @@ def figures(folds: Sequence[Fold], deployed: Fold, rules: Sequence[Rule]) -> lis
             id=f"{_STAGE}.deployed_saved_share",
             label="Share of pages saved by the exported files on the days they were mined from",
             value=round(whole.saved_share, 6) if len(whole.baseline) else None,
-            missing="" if len(whole.baseline) else why_no_page([deployed.backtest.rows]),
+            missing="" if len(whole.baseline) else why_no_page([deployed]),
             method="replay of the exported files, read back from their bytes; in sample",
             n=max(len(whole.baseline), 1),
             unit="share",
@@ -252,15 +253,16 @@ def _figure(
     )
 
 
-def why_no_page(parts: Sequence[AlertFrame]) -> str:
+def why_no_page(parts: Sequence[JudgedWindow]) -> str:
     """Say why today's configuration sends no page, as far as the alerts themselves show it."""
     text = "today's configuration sends no page in this history"
-    points = sum(int((rows.ends == rows.starts).sum()) for rows in parts)
+    points = sum(part.points for part in parts)
     if not points:
         return text
+    alerts = sum(part.alerts for part in parts)
     return (
-        f"{text}: {points:,} of its {sum(map(len, parts)):,} alerts end as they start, before any "
-        "group's first flush; set hold_seconds of their source (aiops.telemetry.sources)"
+        f"{text}: {points:,} of its {alerts:,} alerts end as they start, before any group's "
+        "first flush; set hold_seconds of their source (aiops.telemetry.sources)"
     )
 
 
