@@ -23,9 +23,6 @@ from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.alerting.windows import FOLLOW_UP_US, HistoryWindow, rows_of
 from pipelines.aiops.lake.frame import AlertFrame, Labels
 
-CHUNK = 200_000
-"""Members of groups worked on at once: of a larger history the rows alone are what takes memory."""
-
 
 @dataclass(frozen=True)
 class BacktestResult:
@@ -190,7 +187,6 @@ class Backtest:
             heartbeats=self.heartbeats,
             since=self.window.start,
             only_pages=True,
-            chunk=CHUNK,
         )
 
     def replay_deployed(self, deployed: Deployed) -> Replay:
@@ -221,7 +217,6 @@ class Backtest:
             heartbeats=self.heartbeats,
             since=self.window.start,
             only_pages=True,
-            chunk=CHUNK,
             applied=True,
         )
 

@@ -190,13 +190,14 @@ def figures(
     vanished = {each.ticket for each in (*effect.vanished, *deployed.effect.vanished)}
     changed = {rule for each in (*folds, deployed) for rule in each.changing_heartbeats(rules)}
     whole = deployed.effect
+    no_page = why_no_page(sum(fold.alerts for fold in folds), sum(fold.points for fold in folds))
     return [
         _figure("rules", "Rules", len(rules), n=len(rules), unit="rules", method="count"),
         _figure("baseline_pages", "Pages with today's configuration", pages, n=pages, unit="pages"),
         _figure(
             "candidate_pages", "Pages with the rules", len(effect.candidate), n=pages, unit="pages"
         ),
-        _saved(effect, why_no_page(folds)),
+        _saved(effect, no_page),
         _figure(
             "credible_incidents",
             "Credible incidents that today's configuration pages about",
@@ -232,7 +233,7 @@ def figures(
             id=f"{_STAGE}.deployed_saved_share",
             label="Share of pages saved by the exported files on the days they were mined from",
             value=round(whole.saved_share, 6) if len(whole.baseline) else None,
-            missing="" if len(whole.baseline) else why_no_page([deployed]),
+            missing="" if len(whole.baseline) else why_no_page(deployed.alerts, deployed.points),
             method="replay of the exported files, read back from their bytes; in sample",
             n=max(len(whole.baseline), 1),
             unit="share",
@@ -253,13 +254,11 @@ def _figure(
     )
 
 
-def why_no_page(parts: Sequence[JudgedWindow]) -> str:
-    """Say why today's configuration sends no page, as far as the alerts themselves show it."""
+def why_no_page(alerts: int, points: int) -> str:
+    """Say why no page is sent of so many alerts, `points` of which end as they start."""
     text = "today's configuration sends no page in this history"
-    points = sum(part.points for part in parts)
     if not points:
         return text
-    alerts = sum(part.alerts for part in parts)
     return (
         f"{text}: {points:,} of its {alerts:,} alerts end as they start, before any group's "
         "first flush; set hold_seconds of their source (aiops.telemetry.sources)"
