@@ -133,6 +133,8 @@ class HoldRule(RuleBase):
         So many series of one alert name among them on one service page.
     window_seconds : int, seconds
         A service pages once in so long.
+    untold
+        Whether nobody is told at once: today's configuration has no chat.
     """
 
     family: Literal["hold"] = "hold"
@@ -141,6 +143,7 @@ class HoldRule(RuleBase):
     active: tuple[str, ...] = ()
     mute: tuple[str, ...] = ()
     chat: str
+    untold: bool = False
     wait_seconds: int
     again_seconds: int
     fresh_seconds: int
@@ -167,7 +170,7 @@ RULES: TypeAdapter[tuple[Rule, ...]] = TypeAdapter(tuple[Rule, ...])
 
 R = TypeVar("R", bound=RuleBase)
 
-_EVIDENCE = frozenset({"family", "median_minutes"})
+_EVIDENCE = frozenset({"family", "median_minutes", "untold"})
 """Own fields of families that don't say what a rule does."""
 
 

@@ -42,8 +42,9 @@ class HoldMining(Section):
     they do.
     """
 
-    service_label: Name = "service"
-    """Label that names the service of an alert; alerts without it are never held."""
+    service_label: Unset[Name] = None
+    """Label that names the service of an alert; alerts without it are never held. By default the
+    first of service, service_name, app, application, job and namespace that most alerts have."""
     min_pages: PositiveInt = 20
     """An alert name is noisy that paged so often in the history. Rarer ones are never held."""
     min_pages_of_service: PositiveInt = 2

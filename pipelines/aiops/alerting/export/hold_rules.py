@@ -311,6 +311,8 @@ def _annotations(rules: Sequence[HoldRule]) -> dict[str, str]:
     service = rules[0].service_label
     chats = sorted({rule.chat for rule in rules} - {QUIET_RECEIVER})
     chat = f" (receiver {', '.join(chats)})" if chats else ""
+    untold = any(rule.untold for rule in rules)
+    told = "" if untold else f"Chat{untemplated(chat)} was told of each at once. "
     firing = f'ALERTS{{alertstate=\\"firing\\",alertname!=\\"{PAGE_NAME}\\",{service}=%q}}'
     began = (
         f"min(ALERTS_FOR_STATE{{alertname=%q,{service}=%q}} and ignoring (alertstate) "
@@ -328,8 +330,8 @@ def _annotations(rules: Sequence[HoldRule]) -> dict[str, str]:
             "- {{ .Labels.alertname }}: {{ .Value }} firing"
             f'{{{{ with query (printf "{began}" .Labels.alertname {own}) }}}}, since '
             "{{ . | first | value | humanizeTimestamp }}{{ end }}\n"
-            f"{{{{ end }}}}Chat{untemplated(chat)} was told of each at once. This page stands for "
-            "them: they last, more than one came, or they came back."
+            f"{{{{ end }}}}{told}This page stands for them: they last, more than one came, or they "
+            "came back."
         ),
     }
 

@@ -13,6 +13,7 @@ from pipelines.aiops.alerting.mining.episodes import Episodes, find_episodes
 from pipelines.aiops.alerting.replay.model import LabelTable
 from pipelines.aiops.alerting.rules import Matcher, Rule, one_of
 from pipelines.aiops.alerting.windows import HistoryWindow
+from pipelines.aiops.lake.contract import SERVICE_LABELS
 from pipelines.aiops.lake.frame import NEVER, AlertFrame
 from pipelines.aiops.params.alert_rules import ExcludedRules, MineRulesParams
 from pipelines.core.arrays import Bools, Ints
@@ -61,7 +62,9 @@ class History:
     def pair(self) -> Ints:
         """Pair of alert name and service of each series, shape (series,)."""
         services = len(self.services)
-        pair: Ints = self.table.column(NAME)[0] * services + self.table.column(self._service)[0]
+        pair: Ints = (
+            self.table.column(NAME)[0] * services + self.table.column(self.service_label)[0]
+        )
         return pair
 
     @property
@@ -72,11 +75,21 @@ class History:
     @property
     def services(self) -> list[str]:
         """Services; "" where the label is missing."""
-        return self.table.column(self._service)[1]
+        return self.table.column(self.service_label)[1]
 
-    @property
-    def _service(self) -> str:
-        return self.params.hold.service_label
+    @cached_property
+    def service_label(self) -> str:
+        """Label that names the service: the setting, or the first one that most alerts have."""
+        named = self.params.hold.service_label
+        if named is not None:
+            return named
+        rows = np.bincount(self.frame.series, minlength=len(self.table))
+        for label in filter(str.isidentifier, SERVICE_LABELS):
+            codes, values = self.table.column(label)
+            there = np.array([bool(value) for value in values], dtype=bool)
+            if 2 * rows[there[codes]].sum() > rows.sum():
+                return label
+        return SERVICE_LABELS[0]
 
     @property
     def pairs(self) -> int:
@@ -87,7 +100,7 @@ class History:
     def _routed_labels(self) -> list[str]:
         """Labels that today's routes match on, without those of name and service."""
         found = {m.label for _, route in self.config.route.walk() for m in route.matchers}
-        return sorted(found - {NAME, self._service})
+        return sorted(found - {NAME, self.service_label})
 
     def matchers(self, series: Ints) -> tuple[Matcher, ...]:
         """List the name, the services, and the values of other labels that routes match on.
@@ -104,7 +117,7 @@ class History:
             of a new service, severity or team passes. A missing label is listed as an empty value.
         """
         found = []
-        for label in (NAME, self._service, *self._routed_labels):
+        for label in (NAME, self.service_label, *self._routed_labels):
             codes, values = self.table.column(label)
             found.append(one_of(label, [values[code] for code in np.unique(codes[series])]))
         seen = {matcher.label for matcher in found}

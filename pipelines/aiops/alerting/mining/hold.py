@@ -24,6 +24,7 @@ RARE_NAME = "name too rare"
 RARE_SERVICE = "service too rare for its name"
 EXCLUDED = "excluded by params"
 NO_CHAT = "no chat to tell at once"
+NOBODY = "nobody"
 NOT_HELD = (RARE_NAME, NO_SERVICE, RARE_SERVICE, EXCLUDED, NO_CHAT)
 """Why alerts that page aren't held; of several reasons the first one counts."""
 
@@ -116,7 +117,7 @@ def mine_hold(history: History, chat_receiver: str | None = None) -> MinedHold:
         if receiver is None:
             without_chat[series] = True
             continue
-        told = "its chat of today" if in_chat else receiver if chat != QUIET_RECEIVER else "nobody"
+        told = "its chat of today" if in_chat else receiver if chat != QUIET_RECEIVER else NOBODY
         rule = _rule(history, pager, receiver, series, pages=int(pages[series].sum()), told=told)
         if is_left_out(rule, history.params.exclude):
             reasons[series] = NOT_HELD.index(EXCLUDED)
@@ -274,11 +275,12 @@ def _rule(
     return with_id(HoldRule(
         id="",
         matchers=history.matchers(series),
-        service_label=params.service_label,
+        service_label=history.service_label,
         receiver=pager.receiver,
         active=pager.active,
         mute=pager.mute,
         chat=chat,
+        untold=told == NOBODY,
         wait_seconds=wait,
         again_seconds=params.again_seconds,
         fresh_seconds=params.fresh_seconds,

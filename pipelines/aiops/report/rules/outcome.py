@@ -148,7 +148,7 @@ def _week(inputs: Inputs) -> Table:
             )
             for position, (label, before, after) in enumerate(counted)
         ],
-        note="Chat is told of every held alert at once; the pager only for a reason.",
+        note=wording.told_at_once(inputs.held) + " The pager is told only for a reason.",
     )
 
 

@@ -74,8 +74,8 @@ def paging_chapter(inputs: Inputs) -> Chapter:
         [
             Prose(
                 "Held are alerts of the names and services below: noisy ones, of which most are "
-                "over by themselves. Chat is told of each at once. The pager is told as soon as "
-                "there is a reason:"
+                f"over by themselves. {wording.told_at_once(inputs.held)} "
+                "The pager is told as soon as there is a reason:"
             ),
             _reasons(rule),
             Prose(_one_page(rule)),
@@ -149,7 +149,7 @@ def _nine(rule: HoldRule) -> Table:
         ("signalbox:told", "What a page has told: in company or alone. Nothing is told twice for "
          "as long as it goes on."),
         ("SignalboxPage", "The page: one for each onset, with the service, the alerts that fire on "
-         "it, since when and on how many instances, and that chat was told at once."),
+         "it, since when and on how many instances, and which chat was told at once."),
     )  # fmt: skip
     return Table(
         caption="Rules of the group signalbox-hold, over the series ALERTS; no rule of yours "

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
+from pipelines.aiops.alerting.rules import HoldRule
 from pipelines.core.time import largest_parts
 from pipelines.reporting import numbers
 
@@ -87,6 +88,29 @@ def per_week(count: float | None, days: float) -> str:
         return numbers.NONE
     rate = count / days * WEEK_DAYS
     return numbers.decimal(rate, 1) if 0 < rate < 100 else numbers.count(rate)
+
+
+def told_at_once(rules: Sequence[HoldRule]) -> str:
+    """Say who is told at once of what is held.
+
+    Parameters
+    ----------
+    rules : sequence of HoldRule
+        Not empty.
+
+    Returns
+    -------
+    str
+        A sentence or two.
+    """
+    untold = sum(rule.untold for rule in rules)
+    if not untold:
+        return "Chat is told of each held alert at once."
+    whom = "Nobody" if untold == len(rules) else f"Of {untold} of {len(rules)} held names nobody"
+    return (
+        f"{whom} is told at once: today’s configuration has no receiver that tells without paging. "
+        "Name one in aiops.export_rules.chat_receiver."
+    )
 
 
 def change(before: float | None, after: float | None) -> str:

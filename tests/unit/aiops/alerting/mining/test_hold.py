@@ -89,6 +89,20 @@ def test_the_settings_say_how_often_is_noisy_and_what_rules_do():
     assert [m.label for m in rule.matchers] == ["alertname", "app", "severity"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [({"app": "a"}, "app"), ({"app": "a", "job": "j"}, "app"),
+     ({"job": "j", "namespace": "n"}, "job"),
+     ({"service": "a", "app": "b"}, "service")],
+)  # fmt: skip
+def test_the_service_is_named_by_the_first_label_that_most_alerts_have(labels, found):
+    world = World()
+    noisy(world, "Often", 30, **labels)
+    noisy(world, "Odd", 25, service="x", first=60)
+    (rule, *_) = mine(world.frame())
+    assert rule.service_label == found
+
+
 def test_alerts_without_a_service_are_not_held():
     world = World()
     noisy(world, "Often", 30)

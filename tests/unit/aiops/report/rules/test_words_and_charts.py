@@ -118,3 +118,11 @@ def test_few_days_can_be_drawn(days):
 @pytest.mark.parametrize(("value", "said"), [(314.87, "314.9 seconds"), (60, "60 seconds")])
 def test_seconds_of_the_gate_are_read_to_a_tenth(value, said):
     assert numbers.with_unit(value, "seconds").replace(wording.SPACE, " ") == said
+
+
+def test_who_is_told_at_once_is_said_and_nobody_is_no_chat():
+    rule = RULES.validate_python(cases.rules()[:1])[0]
+    alone = rule.model_copy(update={"untold": True})
+    assert wording.told_at_once([rule]) == "Chat is told of each held alert at once."
+    assert wording.told_at_once([alone]).startswith("Nobody is told at once")
+    assert wording.told_at_once([rule, alone]).startswith("Of 1 of 2 held names nobody")
