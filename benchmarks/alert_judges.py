@@ -77,13 +77,13 @@ def judge_world(params: AiopsParams, world: Path, out: Path | None) -> dict[str,
 
 def folds_of(params: AiopsParams) -> tuple[Case, tuple[Fold, ...]]:
     """Judge each third of the frozen history as ``replay_rules`` does; by it no replay is kept."""
-    from pipelines.aiops.alerting.judging import Case
+    from pipelines.aiops.alerting.judging import Case, Unseen
     from pipelines.aiops.alerting.rules import read_rules
     from pipelines.aiops.params.artifacts import RULE_SET
     from pipelines.aiops.replay_rules import judged
 
     case = Case.read(params, ids=True)
-    return case, judged(case, read_rules(RULE_SET)).folds
+    return case, judged(case, read_rules(RULE_SET), Unseen.fold)
 
 
 def effect_of(fold: Fold) -> Callable[[Backtest], BacktestResult]:

@@ -12,12 +12,16 @@ Outs: ``rules/outcomes.parquet`` (an alert a row: what happens to it with today'
 `pipelines.aiops.alerting.evidence.ReplayDetails`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipelines.aiops.alerting.config import Process, process_of
-from pipelines.aiops.alerting.evaluation import BacktestResult, figures, tables
+from pipelines.aiops.alerting.evaluation import BacktestResult, figures, tables, together
 from pipelines.aiops.alerting.evaluation.backtest import Fold
+from pipelines.aiops.alerting.evaluation.baselines import BASELINES
+from pipelines.aiops.alerting.evaluation.tables import JudgedFold, JudgedWindow
 from pipelines.aiops.alerting.evidence import (
     EXPORT_SUMMARY,
     BothStages,
@@ -31,13 +35,14 @@ from pipelines.aiops.alerting.export.read_back import exported_files, read_back
 from pipelines.aiops.alerting.export.write import DIFF, source_paths
 from pipelines.aiops.alerting.judging import (
     Case,
-    CrossFitted,
-    backtests_of,
+    Made,
+    Unseen,
     baselines,
     cross_fit,
     smaller_set,
+    wait_of,
 )
-from pipelines.aiops.alerting.rules import HoldRule, Rule, read_rules
+from pipelines.aiops.alerting.rules import Rule, read_rules
 from pipelines.aiops.alerting.windows import HistoryWindow, moment
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import EXPORT, HISTORY, OUTCOMES, PAGES_PER_DAY, RULE_SET
@@ -50,34 +55,61 @@ from pipelines.core.time import DAY_US, SECOND_US
 STAGE = "replay_rules"
 
 
-def replay_exported(case: Case, rules: tuple[Rule, ...]) -> Fold:
+def replay_exported(case: Case, rules: tuple[Rule, ...]) -> JudgedWindow:
     """Replay the whole history through the files of ``export_rules``, read from their bytes."""
     backtest = case.backtest(case.whole)
     files = exported_files(EXPORT, case.sources)
     candidate = backtest.replay_deployed(read_back(files, rules, case.labels))
-    return Fold(backtest, rules, candidate, backtest.effect(candidate, rules))
+    effect = backtest.effect(candidate, rules)
+    return JudgedWindow.of(Fold(backtest, rules, candidate, effect))
 
 
-def judged(case: Case, rules: tuple[Rule, ...]) -> CrossFitted:
+@dataclass(frozen=True)
+class Third:
+    """What is kept of a third of the history.
+
+    Attributes
+    ----------
+    fold : JudgedFold
+        Sums for figures and tables.
+    others : tuple of BacktestResult
+        What each of `BASELINES` does there.
+    outcomes : pyarrow.Table
+        What happens to each of its alerts.
+    """
+
+    fold: JudgedFold
+    others: tuple[BacktestResult, ...]
+    outcomes: Any
+
+    @classmethod
+    def of(cls, unseen: Unseen) -> "Third":
+        """Replay a third, and sum up."""
+        # Before the replay through files: no two replays beside today's at once.
+        others = tuple(each.measure(unseen.backtest) for each in BASELINES)
+        fold = unseen.fold()
+        return cls(JudgedFold.of(fold), others, outcomes_of(fold))
+
+
+def judged(case: Case, rules: tuple[Rule, ...], make: Callable[[Unseen], Made]) -> tuple[Made, ...]:
     """Judge each third of the history with rules of the others that wait as the set's do."""
-    wait = next((rule.wait_seconds for rule in rules if isinstance(rule, HoldRule)), None)
-    return cross_fit(case, backtests_of(case), wait)
+    return cross_fit(case, make, wait_of(rules))
 
 
 def details(
-    case: Case, fitted: CrossFitted, deployed: Fold, rules: tuple[Rule, ...]
+    case: Case, thirds: Sequence[Third], deployed: JudgedWindow, rules: tuple[Rule, ...]
 ) -> ReplayDetails:
     """Build the report's tables."""
-    folds, effect = fitted.folds, fitted.effect
-    backtests = [fold.backtest for fold in folds]
+    folds = [third.fold for third in thirds]
+    effect = together([fold.effect for fold in folds])
     whole = effect.window
     found = tables.incidents(effect.incidents)
     return ReplayDetails(
         window=TestSpan(start=moment(whole.start), end=moment(whole.end), days=whole.days),
-        windows=[_span(backtest.window) for backtest in backtests],
+        windows=[_span(fold.window) for fold in folds],
         stages=BothStages(
-            baseline=tables.stages([backtest.baseline for backtest in backtests]),
-            candidate=tables.stages([fold.candidate for fold in folds]),
+            baseline=tables.stages([fold.stages[0] for fold in folds]),
+            candidate=tables.stages([fold.stages[1] for fold in folds]),
         ),
         outcome=figures.outcome(effect),
         deployed=figures.outcome(deployed.effect),
@@ -85,16 +117,16 @@ def details(
         names=tables.by_name(folds),
         incidents=found,
         missed=[incident for incident in found if incident.missed and incident.credible],
-        smaller_set=smaller_set(case, fitted),
+        smaller_set=smaller_set(case, folds),
         teams=tables.by_team(folds),
         receivers=tables.receivers(folds),
         remaining=tables.remaining(folds),
-        baselines=baselines(backtests),
+        baselines=baselines([third.others for third in thirds]),
         heartbeats=sorted(
             {
-                backtest.rows.labels[number].get("alertname", "")
-                for backtest in (*backtests, deployed.backtest)
-                for number in backtest.heartbeats.tolist()
+                labels.get("alertname", "")
+                for judged_window in (*folds, deployed)
+                for labels in judged_window.heartbeats
             }
         ),
     )
@@ -148,25 +180,52 @@ def pages_csv(effect: BacktestResult) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_outcomes(path: Path, folds: Sequence[Fold]) -> None:
-    """Write what happens to every alert that started in the judged windows."""
+def outcomes_of(fold: Fold) -> Any:
+    """Say what happens to every alert that started in a judged window.
+
+    Returns
+    -------
+    pyarrow.Table
+        A row an alert; texts that repeat are codes.
+    """
+    import pyarrow as pa
+
+    rows = fold.backtest.rows
+    inside = fold.backtest.window.holds(rows.starts)
+    assert rows.ids is not None  # asked for in `main`
+    columns = {"alert_id": pa.array(rows.ids[inside], pa.string())}
+    for name, found in (("baseline", fold.backtest.baseline), ("candidate", fold.candidate)):
+        columns[f"{name}_status"] = _coded(found.alerts["status"][inside])
+        columns[f"{name}_first_page"] = found.alerts["first_page"].to_numpy()[inside]
+        columns[f"{name}_pages"] = found.alerts["pages"].to_numpy()[inside]
+    columns["rule"] = _coded(fold.candidate.alerts["rule"][inside].astype("category"))
+    columns["group"] = fold.candidate.alerts["group"].to_numpy()[inside]
+    return pa.table(columns)
+
+
+def _coded(texts: Any) -> Any:
+    """Turn a categorical column into one of Arrow."""
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(
+        texts.cat.codes.to_numpy().astype("int32"),
+        pa.array(texts.cat.categories.to_numpy().astype(object), pa.string()),
+    )
+
+
+def write_outcomes(path: Path, parts: Sequence[Any]) -> None:
+    """Write what happens to every alert, as `outcomes_of` says, by its id."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    parts = []
-    for fold in folds:
-        rows = fold.backtest.rows
-        inside = fold.backtest.window.holds(rows.starts)
-        assert rows.ids is not None  # asked for in `main`
-        columns = {"alert_id": rows.ids[inside]}
-        for name, found in (("baseline", fold.backtest.baseline), ("candidate", fold.candidate)):
-            columns[f"{name}_status"] = found.alerts["status"].to_numpy().astype(str)[inside]
-            columns[f"{name}_first_page"] = found.alerts["first_page"].to_numpy()[inside]
-            columns[f"{name}_pages"] = found.alerts["pages"].to_numpy()[inside]
-        columns["rule"] = fold.candidate.alerts["rule"].to_numpy().astype(str)[inside]
-        columns["group"] = fold.candidate.alerts["group"].to_numpy()[inside]
-        parts.append(pa.table(columns))
-    table = pa.concat_tables(parts).sort_by("alert_id")
+    # Codes are sorted, and texts made of them only then: that takes half the memory.
+    table = pa.concat_tables(parts).unify_dictionaries().sort_by("alert_id")
+    table = table.cast(
+        pa.schema(
+            (field.name, pa.string() if pa.types.is_dictionary(field.type) else field.type)
+            for field in table.schema
+        )
+    )
     with replacing(path) as partial:
         pq.write_table(table, partial, compression="zstd")
 
@@ -201,15 +260,16 @@ def main(params: AiopsParams) -> None:
     case = Case.read(params, ids=True)
     own = params.export_rules
     deployed = replay_exported(case, rules)
-    fitted = judged(case, rules)
+    thirds = judged(case, rules, Third.of)
+    folds = [third.fold for third in thirds]
     hashes = hash_inputs(
         HISTORY,
         RULE_SET,
         *(path for path in sorted(EXPORT.rglob("*")) if path.is_file()),
         *source_paths(own.alertmanager_yml, own.prometheus),
     )
-    effect = fitted.effect
-    told = details(case, fitted, deployed, rules).model_copy(
+    effect = together([fold.effect for fold in folds])
+    told = details(case, thirds, deployed, rules).model_copy(
         update={
             "certificate": certificate(effect, deployed.effect, hashes, process_of(*own.reader))
         }
@@ -217,10 +277,12 @@ def main(params: AiopsParams) -> None:
     evidence = Evidence(
         stage=STAGE,
         inputs=hashes,
-        figures=figures.figures(fitted.folds, deployed, rules),
+        figures=figures.figures(folds, deployed, rules),
         details=told.model_dump(mode="json"),
     )
-    write_outcomes(OUTCOMES, fitted.folds)
+    outcomes = [third.outcomes for third in thirds]
+    del case, thirds  # the alerts aren't needed any more, and sorting takes memory
+    write_outcomes(OUTCOMES, outcomes)
     write_text(PAGES_PER_DAY, pages_csv(effect))
     write_evidence(evidence_of(STAGE), evidence)
     write_json(

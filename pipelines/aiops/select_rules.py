@@ -9,20 +9,25 @@ Outs: ``rules/rule_set.json`` (``{"rules": […]}`` with the window they were mi
 `pipelines.aiops.alerting.evidence.SelectionDetails`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pipelines.aiops.alerting.config import Config
+from pipelines.aiops.alerting.evaluation import BacktestResult, together
+from pipelines.aiops.alerting.evaluation.backtest import changing_heartbeats
+from pipelines.aiops.alerting.evaluation.figures import outcome
 from pipelines.aiops.alerting.evidence import CurvePoint, DroppedRule, SelectionDetails, Span
 from pipelines.aiops.alerting.export.write import source_paths
 from pipelines.aiops.alerting.judging import (
+    WAITS,
     Case,
-    backtests_of,
-    credible_incidents,
+    Unseen,
     cross_fit,
-    curve,
+    wait_of,
 )
-from pipelines.aiops.alerting.rules import HoldRule, Rule, read_rules, write_rules
+from pipelines.aiops.alerting.rules import Rule, read_rules, write_rules
 from pipelines.aiops.alerting.windows import HistoryWindow, iso, moment
+from pipelines.aiops.lake.frame import Labels
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY, RULE_SET, TRADE_OFF
 from pipelines.core.artifacts import evidence_of, metrics_of
@@ -67,17 +72,69 @@ class Selected:
         return wait_of(self.rules)
 
 
-def wait_of(rules: Sequence[Rule]) -> int | None:
-    """How long the rules of a set wait; all agree. None without a rule that waits."""
-    return next((rule.wait_seconds for rule in rules if isinstance(rule, HoldRule)), None)
+@dataclass(frozen=True)
+class Third:
+    """What is kept of a third of the history.
+
+    Attributes
+    ----------
+    config : Config
+        Today's configuration.
+    heartbeats : tuple of dict of str to str
+        Label sets of heartbeats.
+    credible : int
+        Credible incidents that today's configuration pages about.
+    effects : dict of int to BacktestResult
+        Seconds that rules wait → what rules of the other thirds do.
+    """
+
+    config: Config
+    heartbeats: tuple[Labels, ...]
+    credible: int
+    effects: dict[int, BacktestResult]
+
+    def changing_heartbeats(self, rules: Sequence[Rule]) -> dict[str, str]:
+        """Find the rules that would change a heartbeat, as `Backtest.changing_heartbeats`."""
+        return changing_heartbeats(self.config, rules, self.heartbeats)
+
+
+def judged(case: Case, waits: Sequence[int]) -> tuple[Third, ...]:
+    """Judge each third with rules of the others, for some waits.
+
+    How long rules wait decides nothing of what is mined, so each third is mined for once.
+    """
+
+    def third(unseen: Unseen) -> Third:
+        backtest = unseen.backtest
+        return Third(
+            backtest.config,
+            backtest.heartbeat_labels,
+            len(backtest.effect(backtest.baseline, ()).credible),
+            {wait: unseen.effect(wait) for wait in waits},
+        )
+
+    return cross_fit(case, third)
+
+
+def curve(thirds: Sequence[Third], waits: Iterable[int]) -> list[CurvePoint]:
+    """Compute saving against delay, the shortest wait first."""
+    return [
+        CurvePoint(
+            wait_seconds=wait,
+            **outcome(together([third.effects[wait] for third in thirds])).model_dump(),
+        )
+        for wait in sorted(set(waits))
+    ]
 
 
 def choose(case: Case, candidates: tuple[Rule, ...]) -> Selected:
     """Choose among the candidates, and compute what longer and shorter waits would do."""
-    backtests = backtests_of(case)
-    credible = credible_incidents(backtests)
     settings = case.params.select_rules
     wait, few = wait_of(candidates), ""
+    # The short wait as well: only when all thirds are judged it is known whether it is needed.
+    waits = set() if wait is None else {*WAITS, wait, min(wait, settings.short_wait_seconds)}
+    thirds = judged(case, sorted(waits))
+    credible = sum(third.credible for third in thirds)
     if wait is not None and credible < settings.incidents_for_full_wait:
         few = (
             f"{credible} credible incidents are known, fewer than "
@@ -88,8 +145,8 @@ def choose(case: Case, candidates: tuple[Rule, ...]) -> Selected:
             wait = settings.short_wait_seconds
             # Not copied: what a rule says of itself rests on how long it waits.
             candidates = case.mine([case.whole], wait)
-    _, rules, dropped = case.deploy(candidates, backtests)
-    points = [] if wait is None else curve(cross_fit(case, backtests, wait), wait)
+    _, rules, dropped = case.deploy(candidates, thirds)
+    points = [] if wait is None else curve(thirds, (*WAITS, wait))
     return Selected(case.whole, candidates, rules, dropped, points, credible, few)
 
 

@@ -7,10 +7,10 @@ memory and read back. What comes out is what rules of this kind do on days that 
 from (cross-fitting in time; Chernozhukov et al. 2018, The Econometrics Journal 21, C1-C68).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from pipelines.aiops.alerting import windows as memory
 from pipelines.aiops.alerting.config import Config, process_of
@@ -25,9 +25,9 @@ from pipelines.aiops.alerting.evaluation import (
 from pipelines.aiops.alerting.evaluation.backtest import Fold
 from pipelines.aiops.alerting.evaluation.baselines import BASELINES
 from pipelines.aiops.alerting.evaluation.figures import outcome
+from pipelines.aiops.alerting.evaluation.tables import JudgedWindow
 from pipelines.aiops.alerting.evidence import (
     BaselineOutcome,
-    CurvePoint,
     DroppedRule,
     SmallerSet,
 )
@@ -45,6 +45,13 @@ from pipelines.aiops.params.artifacts import HISTORY
 
 WAITS = (180, 300, 600)
 """Seconds that the curve of saving against delay shows."""
+
+
+class Watched(Protocol):
+    """A window that knows its heartbeats: a `Backtest`, or what is left of one."""
+
+    def changing_heartbeats(self, rules: Sequence[Rule]) -> dict[str, str]:
+        """Find the rules that would change what is sent of one: rule id → its name."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ class Case:
         return tuple(rule for mined in found.values() for rule in mined.rules)
 
     def deploy(
-        self, rules: Sequence[Rule], backtests: Iterable[Backtest]
+        self, rules: Sequence[Rule], watched: Iterable[Watched]
     ) -> tuple[Deployed, tuple[Rule, ...], list[DroppedRule]]:
         """Export in memory what can be exported and spares heartbeats, and read it back.
 
@@ -131,7 +138,7 @@ class Case:
         ----------
         rules : sequence of Rule
             Candidates.
-        backtests : iterable of Backtest
+        watched : iterable of Watched
             Windows in whose heartbeats nothing may change.
 
         Returns
@@ -144,8 +151,8 @@ class Case:
             The others, and why.
         """
         why: dict[str, str] = {}
-        for backtest in backtests:
-            for rule, name in backtest.changing_heartbeats(rules).items():
+        for window in watched:
+            for rule, name in window.changing_heartbeats(rules).items():
                 why[rule] = f"it would change the heartbeat {name}: what watches it would alarm"
         for rule, problem in export_problems(self.sources, rules).items():
             why.setdefault(rule, f"can't be exported: {problem}")
@@ -165,73 +172,74 @@ class Case:
         return read_back(files_of(bundle, self.sources), kept, self.labels), kept, dropped
 
 
+def wait_of(rules: Sequence[Rule]) -> int | None:
+    """How long the rules of a set wait; all agree. None without a rule that waits."""
+    return next((rule.wait_seconds for rule in rules if isinstance(rule, HoldRule)), None)
+
+
 @dataclass(frozen=True)
-class CrossFitted:
-    """The thirds of a history, each with files made from the other two.
+class Unseen:
+    """A third of a history, with files made from the other two.
 
     Attributes
     ----------
-    folds : tuple of Fold
-        In the order of time.
-    deployed : tuple of Deployed
-        The files of each.
+    backtest : Backtest
+        Of the third.
+    rules : tuple of Rule
+        Rules of the others.
+    files : Deployed
+        What their files do.
     """
 
-    folds: tuple[Fold, ...]
-    deployed: tuple[Deployed, ...]
+    backtest: Backtest
+    rules: tuple[Rule, ...]
+    files: Deployed
 
-    @cached_property
-    def effect(self) -> BacktestResult:
-        """What the rules do in all of them."""
-        return together([fold.effect for fold in self.folds])
-
-    def again(self, deployed: Sequence[Deployed]) -> BacktestResult:
-        """Replay all thirds once more, through other files."""
-        return together(
-            [
-                fold.backtest.effect(fold.backtest.replay_deployed(files), fold.rules)
-                for fold, files in zip(self.folds, deployed, strict=True)
-            ]
+    def fold(self) -> Fold:
+        """Replay the third through the files."""
+        candidate = self.backtest.replay_deployed(self.files)
+        return Fold(
+            self.backtest, self.rules, candidate, self.backtest.effect(candidate, self.rules)
         )
 
+    def effect(self, wait_seconds: int) -> BacktestResult:
+        """Judge what the files would do if their rules waited for so long."""
+        files = with_wait(self.files, wait_seconds)
+        return self.backtest.effect(self.backtest.replay_deployed(files), self.rules)
 
-def backtests_of(case: Case) -> tuple[Backtest, ...]:
-    """Replay each third through today's configuration."""
-    return tuple(case.backtest(window) for window in thirds(case.whole))
+
+Made = TypeVar("Made")
 
 
 def cross_fit(
-    case: Case, backtests: Sequence[Backtest], wait_seconds: int | None = None
-) -> CrossFitted:
+    case: Case, make: Callable[[Unseen], Made], wait_seconds: int | None = None
+) -> tuple[Made, ...]:
     """Judge each third with rules that are mined on the others.
 
     Parameters
     ----------
     case : Case
         History and files.
-    backtests : sequence of Backtest
-        As `backtests_of` returns them.
+    make : callable
+        Takes what is needed of a third; its alerts and replays are gone before the next one's.
     wait_seconds : int or None
         How long rules wait; None: as the settings say.
 
     Returns
     -------
-    CrossFitted
-        The folds.
+    tuple
+        What was made of each third, in the order of time.
     """
-    folds, files = [], []
-    for backtest in backtests:
-        others = [each.window for each in backtests if each is not backtest]
-        deployed, rules, _ = case.deploy(case.mine(others, wait_seconds), [backtest])
-        candidate = backtest.replay_deployed(deployed)
-        folds.append(Fold(backtest, rules, candidate, backtest.effect(candidate, rules)))
-        files.append(deployed)
-    return CrossFitted(tuple(folds), tuple(files))
+    windows = thirds(case.whole)
 
+    def of(window: HistoryWindow) -> Made:
+        # Mined first: that replays two thirds, and what it takes for it is free again by then.
+        mined = case.mine([each for each in windows if each is not window], wait_seconds)
+        backtest = case.backtest(window)
+        files, rules, _ = case.deploy(mined, [backtest])
+        return make(Unseen(backtest, rules, files))
 
-def credible_incidents(backtests: Sequence[Backtest]) -> int:
-    """Count the credible incidents that today's configuration pages about."""
-    return sum(len(backtest.effect(backtest.baseline, ()).credible) for backtest in backtests)
+    return tuple(of(window) for window in windows)
 
 
 def with_wait(deployed: Deployed, wait_seconds: int) -> Deployed:
@@ -250,41 +258,21 @@ def with_wait(deployed: Deployed, wait_seconds: int) -> Deployed:
     )
 
 
-def curve(fitted: CrossFitted, wait_seconds: int) -> list[CurvePoint]:
-    """Compute saving against delay, for `WAITS` and the wait of the rules themselves.
+def baselines(measured: Sequence[Sequence[BacktestResult]]) -> list[BaselineOutcome]:
+    """Add up what other methods do on the same windows, by the same judge.
 
     Parameters
     ----------
-    fitted : CrossFitted
-        Thirds and files.
-    wait_seconds : int
-        How long the rules in the files wait: this isn't replayed again.
-
-    Returns
-    -------
-    list of CurvePoint
-        The shortest wait first.
+    measured : sequence of sequence of BacktestResult
+        For each window what each of `BASELINES` does there.
     """
-    points = []
-    for wait in sorted({*WAITS, wait_seconds}):
-        effect = (
-            fitted.effect
-            if wait == wait_seconds
-            else fitted.again([with_wait(files, wait) for files in fitted.deployed])
-        )
-        points.append(CurvePoint(wait_seconds=wait, **outcome(effect).model_dump()))
-    return points
-
-
-def baselines(backtests: Sequence[Backtest]) -> list[BaselineOutcome]:
-    """Compute what other methods do on the same windows, by the same judge."""
     return [
         BaselineOutcome(
             name=each.name,
             label=each.label,
-            **outcome(together([each.measure(backtest) for backtest in backtests])).model_dump(),
+            **outcome(together([window[number] for window in measured])).model_dump(),
         )
-        for each in BASELINES
+        for number, each in enumerate(BASELINES)
     ]
 
 
@@ -303,14 +291,14 @@ def without_names(rules: Iterable[Rule], names: Sequence[str]) -> tuple[Rule, ..
     )
 
 
-def smaller_set(case: Case, fitted: CrossFitted) -> SmallerSet | None:
+def smaller_set(case: Case, folds: Sequence[JudgedWindow]) -> SmallerSet | None:
     """Propose the next step where an incident is missed: all but the guilty names.
 
     Parameters
     ----------
     case : Case
         History and files.
-    fitted : CrossFitted
+    folds : sequence of JudgedWindow
         What was judged.
 
     Returns
@@ -318,15 +306,17 @@ def smaller_set(case: Case, fitted: CrossFitted) -> SmallerSet | None:
     SmallerSet or None
         None where nothing is missed that is counted, or no rule holds what is missed.
     """
-    names = guilty_names(fitted.effect)
+    names = guilty_names(together([fold.effect for fold in folds]))
     if not names:
         return None
-    effects = []
-    for fold in fitted.folds:
-        deployed, kept, _ = case.deploy(without_names(fold.rules, names), [fold.backtest])
-        effects.append(fold.backtest.effect(fold.backtest.replay_deployed(deployed), kept))
+
+    def without(fold: JudgedWindow) -> BacktestResult:
+        backtest = case.backtest(fold.window)
+        deployed, kept, _ = case.deploy(without_names(fold.rules, names), [backtest])
+        return backtest.effect(backtest.replay_deployed(deployed), kept)
+
     return SmallerSet(
         guilty=names,
-        outcome=outcome(together(effects)),
+        outcome=outcome(together([without(fold) for fold in folds])),
         exclude=[{"alertname": name} for name in names],
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from pipelines.aiops.alerting.replay import Replay, replay
 from pipelines.aiops.alerting.replay.model import Deployed
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.alerting.windows import FOLLOW_UP_US, HistoryWindow, rows_of
-from pipelines.aiops.lake.frame import AlertFrame
+from pipelines.aiops.lake.frame import AlertFrame, Labels
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,6 @@ class Backtest:
         What is replayed.
     heartbeats : array of int64, shape (heartbeats,)
         Series that always fire in the window and are repeated every few minutes: no pages.
-    baseline : Replay
-        Today's configuration.
     """
 
     def __init__(
@@ -153,8 +152,16 @@ class Backtest:
         self.tickets = tickets
         self.rows = rows_of(frame, HistoryWindow(window.start, self.until))
         self.heartbeats = heartbeats_of(self.rows, config, window.start, window.end)
-        self.attribution = RuleAttribution(self.rows)
-        self.baseline = self.replay(())
+
+    @cached_property
+    def attribution(self) -> RuleAttribution:
+        """Which rules hold which series of `rows`."""
+        return RuleAttribution(self.rows)
+
+    @cached_property
+    def baseline(self) -> Replay:
+        """Replay of today's configuration."""
+        return self.replay(())
 
     def replay(self, rules: Sequence[Rule], config: Config | None = None) -> Replay:
         """Replay the window with `rules` on top of a configuration.
@@ -226,9 +233,12 @@ class Backtest:
         dict of str to str
             Rule id → name of a heartbeat that it would change.
         """
-        labels = [self.rows.labels[number] for number in self.heartbeats.tolist()]
-        found = {rule.id: changes_heartbeat(self.config, rule, labels) for rule in rules}
-        return {rule: name for rule, name in found.items() if name}
+        return changing_heartbeats(self.config, rules, self.heartbeat_labels)
+
+    @property
+    def heartbeat_labels(self) -> tuple[Labels, ...]:
+        """Label sets of the heartbeats."""
+        return tuple(self.rows.labels[number] for number in self.heartbeats.tolist())
 
     def effect(self, candidate: Replay, rules: Sequence[Rule]) -> BacktestResult:
         """Compare the replay of some rules with today's.
@@ -292,9 +302,32 @@ class Backtest:
         return self.effect(self.replay(rules), rules)
 
 
+def changing_heartbeats(
+    config: Config, rules: Sequence[Rule], heartbeats: Sequence[Labels]
+) -> dict[str, str]:
+    """Find the rules that would change what is sent of a heartbeat.
+
+    Parameters
+    ----------
+    config : Config
+        Today's configuration.
+    rules : sequence of Rule
+        Rules, each looked at by itself.
+    heartbeats : sequence of dict of str to str
+        Label sets.
+
+    Returns
+    -------
+    dict of str to str
+        Rule id → name of a heartbeat that it would change.
+    """
+    found = {rule.id: changes_heartbeat(config, rule, list(heartbeats)) for rule in rules}
+    return {rule: name for rule, name in found.items() if name}
+
+
 @dataclass(frozen=True)
 class Fold:
-    """A window, and rules that are judged on it.
+    """A window, and rules that are judged on it, with all that was replayed.
 
     Attributes
     ----------

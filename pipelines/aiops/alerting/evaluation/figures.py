@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Fold, together
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, together
 from pipelines.aiops.alerting.evaluation.incidents import TicketedIncident
+from pipelines.aiops.alerting.evaluation.tables import JudgedWindow
 from pipelines.aiops.alerting.evidence import Outcome
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.alerting.windows import HistoryWindow
-from pipelines.aiops.lake.frame import AlertFrame
 from pipelines.core.evidence import Figure
 from pipelines.core.stats import clopper_pearson_upper
 from pipelines.core.time import DAY_US
@@ -165,14 +165,16 @@ _REPLAYED = (
 )
 
 
-def figures(folds: Sequence[Fold], deployed: Fold, rules: Sequence[Rule]) -> list[Figure]:
+def figures(
+    folds: Sequence[JudgedWindow], deployed: JudgedWindow, rules: Sequence[Rule]
+) -> list[Figure]:
     """Return everything that a gate may ask of a set of rules, and of the files it became.
 
     Parameters
     ----------
-    folds : sequence of Fold
+    folds : sequence of JudgedWindow
         The judged windows, in the order of time, each with rules that didn't know it.
-    deployed : Fold
+    deployed : JudgedWindow
         All of the history, through the deployed files.
     rules : sequence of Rule
         The rules of these files.
@@ -186,16 +188,16 @@ def figures(folds: Sequence[Fold], deployed: Fold, rules: Sequence[Rule]) -> lis
     pages, counted = len(effect.baseline), effect.credible
     missed = [each for each in counted if each.missed]
     vanished = {each.ticket for each in (*effect.vanished, *deployed.effect.vanished)}
-    backtests = [fold.backtest for fold in (*folds, deployed)]
-    changed = {rule for each in backtests for rule in each.changing_heartbeats(rules)}
+    changed = {rule for each in (*folds, deployed) for rule in each.changing_heartbeats(rules)}
     whole = deployed.effect
+    no_page = why_no_page(sum(fold.alerts for fold in folds), sum(fold.points for fold in folds))
     return [
         _figure("rules", "Rules", len(rules), n=len(rules), unit="rules", method="count"),
         _figure("baseline_pages", "Pages with today's configuration", pages, n=pages, unit="pages"),
         _figure(
             "candidate_pages", "Pages with the rules", len(effect.candidate), n=pages, unit="pages"
         ),
-        _saved(effect, why_no_page([fold.backtest.rows for fold in folds])),
+        _saved(effect, no_page),
         _figure(
             "credible_incidents",
             "Credible incidents that today's configuration pages about",
@@ -231,7 +233,7 @@ def figures(folds: Sequence[Fold], deployed: Fold, rules: Sequence[Rule]) -> lis
             id=f"{_STAGE}.deployed_saved_share",
             label="Share of pages saved by the exported files on the days they were mined from",
             value=round(whole.saved_share, 6) if len(whole.baseline) else None,
-            missing="" if len(whole.baseline) else why_no_page([deployed.backtest.rows]),
+            missing="" if len(whole.baseline) else why_no_page(deployed.alerts, deployed.points),
             method="replay of the exported files, read back from their bytes; in sample",
             n=max(len(whole.baseline), 1),
             unit="share",
@@ -252,15 +254,14 @@ def _figure(
     )
 
 
-def why_no_page(parts: Sequence[AlertFrame]) -> str:
-    """Say why today's configuration sends no page, as far as the alerts themselves show it."""
+def why_no_page(alerts: int, points: int) -> str:
+    """Say why no page is sent of so many alerts, `points` of which end as they start."""
     text = "today's configuration sends no page in this history"
-    points = sum(int((rows.ends == rows.starts).sum()) for rows in parts)
     if not points:
         return text
     return (
-        f"{text}: {points:,} of its {sum(map(len, parts)):,} alerts end as they start, before any "
-        "group's first flush; set hold_seconds of their source (aiops.telemetry.sources)"
+        f"{text}: {points:,} of its {alerts:,} alerts end as they start, before any group's "
+        "first flush; set hold_seconds of their source (aiops.telemetry.sources)"
     )
 
 

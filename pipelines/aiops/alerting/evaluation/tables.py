@@ -3,11 +3,17 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.alerting.evaluation.backtest import Fold
+from pipelines.aiops.alerting.config import Config
+from pipelines.aiops.alerting.evaluation.backtest import (
+    BacktestResult,
+    Fold,
+    changing_heartbeats,
+)
 from pipelines.aiops.alerting.evaluation.baselines import told_keys
 from pipelines.aiops.alerting.evaluation.incidents import TicketedIncident
 from pipelines.aiops.alerting.evidence import (
@@ -21,7 +27,7 @@ from pipelines.aiops.alerting.evidence import (
 )
 from pipelines.aiops.alerting.replay import Replay
 from pipelines.aiops.alerting.rules import HoldRule, Rule
-from pipelines.aiops.alerting.windows import moment
+from pipelines.aiops.alerting.windows import HistoryWindow, moment
 from pipelines.aiops.lake.contract import service_of
 from pipelines.aiops.lake.frame import Labels
 from pipelines.core.arrays import Ints
@@ -78,15 +84,209 @@ def _shares(fold: Fold, replay: Replay, value: Callable[[Labels], str]) -> _Shar
     return _Shares(values, about[inside], share[page[inside]], times[page[inside]])
 
 
-def pages_by(folds: Sequence[Fold], value: Callable[[Labels], str]) -> list[Pages]:
+@dataclass(frozen=True)
+class PageSums:
+    """Pages of a window by value.
+
+    Attributes
+    ----------
+    all, night : tuple of dict of str to float
+        Without and with the rules: all pages, and those of the `NIGHT`.
+    """
+
+    all: tuple[dict[str, float], dict[str, float]]
+    night: tuple[dict[str, float], dict[str, float]]
+
+    @classmethod
+    def of(cls, today: _Shares, left: _Shares) -> "PageSums":
+        """Sum up the pages without and with the rules."""
+        return cls(
+            (today.sums(), left.sums()),
+            (today.sums(at_night(today.time)), left.sums(at_night(left.time))),
+        )
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What each receiver is sent in a window, by its name.
+
+    Attributes
+    ----------
+    known : frozenset of str
+        Receivers that are routed to without or with the rules.
+    notifications, pages, night : tuple of dict of str to int
+        Without and with the rules; pages, and those of the `NIGHT`, inside the window.
+    """
+
+    known: frozenset[str]
+    notifications: tuple[dict[str, int], dict[str, int]]
+    pages: tuple[dict[str, int], dict[str, int]]
+    night: tuple[dict[str, int], dict[str, int]]
+
+    @classmethod
+    def of(cls, fold: Fold) -> "Sent":
+        """Count."""
+        known: set[str] = set()
+        sent: list[dict[str, int]] = []
+        pages: list[dict[str, int]] = []
+        night: list[dict[str, int]] = []
+        for replay in (fold.backtest.baseline, fold.candidate):
+            table = replay.receivers
+            known |= set(table["receiver"])
+            sent.append(dict(zip(table["receiver"], table["notifications"], strict=True)))
+            notes = replay.notifications
+            times = notes["time"].to_numpy(dtype=np.int64)
+            counts = notes["page"].to_numpy(dtype=bool) & fold.backtest.window.holds(times)
+            names = notes["receiver"].to_numpy().astype(object)
+            pages.append(Counter(names[counts].tolist()))
+            night.append(Counter(names[counts & at_night(times)].tolist()))
+        return cls(frozenset(known), (sent[0], sent[1]), (pages[0], pages[1]), (night[0], night[1]))
+
+
+@dataclass(frozen=True)
+class JudgedWindow:
+    """What is left of a fold for figures: none of its alerts.
+
+    Attributes
+    ----------
+    window : HistoryWindow
+        Where pages and incidents count.
+    config : Config
+        Today's configuration.
+    rules : tuple of Rule
+        The rules that were judged.
+    effect : BacktestResult
+        What they do.
+    alerts, points : int
+        Rows that were replayed, and those of them that end as they start.
+    heartbeats : tuple of dict of str to str
+        Label sets of heartbeats.
+    """
+
+    window: HistoryWindow
+    config: Config
+    rules: tuple[Rule, ...]
+    effect: BacktestResult
+    alerts: int
+    points: int
+    heartbeats: tuple[Labels, ...]
+
+    @classmethod
+    def of(cls, fold: Fold) -> "JudgedWindow":
+        """Take what figures need."""
+        return cls(**_judged(fold))
+
+    def changing_heartbeats(self, rules: Sequence[Rule]) -> dict[str, str]:
+        """Find the rules that would change a heartbeat, as `Backtest.changing_heartbeats`."""
+        return changing_heartbeats(self.config, rules, self.heartbeats)
+
+
+def _judged(fold: Fold) -> dict[str, Any]:
+    backtest = fold.backtest
+    rows = backtest.rows
+    return {
+        "window": backtest.window,
+        "config": backtest.config,
+        "rules": fold.rules,
+        "effect": fold.effect,
+        "alerts": len(rows),
+        "points": int((rows.ends == rows.starts).sum()),
+        "heartbeats": backtest.heartbeat_labels,
+    }
+
+
+@dataclass(frozen=True)
+class JudgedFold(JudgedWindow):
+    """What is left of a fold for tables: sums, and how long alerts last for medians.
+
+    Attributes
+    ----------
+    stages : tuple of dict of str to int
+        Counts from events to pages, without and with the rules.
+    names, teams : PageSums
+        Pages by alert name and by label ``team``.
+    hours : dict of int to dict of str to float
+        Hour of the night (UTC) → pages with the rules by alert name.
+    services : dict of str to float
+        Pages with the rules by alert name and service, with a zero character between them.
+    sent : Sent
+        What receivers are sent.
+    held : dict of str to int
+        Alert name → alerts that a rule holds.
+    held_by : tuple of int
+        Alerts that each rule holds.
+    lasts, paged : dict of str to array of float64, seconds
+        Alert name → how long its alerts last: all of the window, and those that page with the
+        rules.
+    """
+
+    stages: tuple[dict[str, int], dict[str, int]]
+    names: PageSums
+    teams: PageSums
+    hours: dict[int, dict[str, float]]
+    services: dict[str, float]
+    sent: Sent
+    held: dict[str, int]
+    held_by: tuple[int, ...]
+    lasts: dict[str, NDArray[np.float64]]
+    paged: dict[str, NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, fold: Fold) -> "JudgedFold":
+        """Take what tables need."""
+        backtest = fold.backtest
+        rows, window = backtest.rows, backtest.window
+        left = _shares(fold, fold.candidate, _alertname)
+        both = _shares(fold, fold.candidate, lambda one: f"{_alertname(one)}\0{service_of(one)}")
+        inside = np.flatnonzero(window.holds(rows.starts))
+        first = fold.candidate.alerts["first_page"].to_numpy(dtype=np.int64)
+        counts = np.bincount(rows.series[inside], minlength=len(rows.labels))
+        holding = backtest.held_by(fold.rules)
+        held = Counter[str]()
+        for labels, alerts in zip(rows.labels, (counts * (holding != "")).tolist(), strict=True):
+            held[_alertname(labels)] += alerts
+        return cls(
+            **_judged(fold),
+            stages=(backtest.baseline.stages, fold.candidate.stages),
+            names=PageSums.of(_shares(fold, backtest.baseline, _alertname), left),
+            teams=PageSums.of(
+                _shares(fold, backtest.baseline, _team), _shares(fold, fold.candidate, _team)
+            ),
+            hours={hour: left.sums(hours_of(left.time) == hour) for hour in NIGHT_HOURS},
+            services=both.sums(),
+            sent=Sent.of(fold),
+            held=dict(held),
+            held_by=tuple(int(counts[holding == rule.id].sum()) for rule in fold.rules),
+            lasts=_seconds_by_name(fold, inside),
+            paged=_seconds_by_name(fold, inside[first[inside] >= 0]),
+        )
+
+
+def _seconds_by_name(fold: Fold, which: Ints) -> dict[str, NDArray[np.float64]]:
+    """How long some rows last up to the end of the replay, by alert name."""
+    rows = fold.backtest.rows
+    seconds = (np.minimum(rows.ends[which], fold.backtest.until) - rows.starts[which]) / SECOND_US
+    names = np.array([_alertname(labels) for labels in rows.labels], dtype=str)
+    values, code = np.unique(names, return_inverse=True)
+    code = code[rows.series[which]]
+    order = np.argsort(code, kind="stable")
+    parts = np.split(seconds[order], np.searchsorted(code[order], np.arange(1, len(values))))
+    return {name: part for name, part in zip(values.tolist(), parts, strict=True) if len(part)}
+
+
+def _median(folds: Sequence[dict[str, NDArray[np.float64]]], name: str) -> float:
+    """Median of a name's seconds, rounded; 0 without any."""
+    parts = [fold[name] for fold in folds if name in fold]
+    return round(float(np.median(np.concatenate(parts))), 1) if parts else 0.0
+
+
+def pages_by(parts: Sequence[PageSums]) -> list[Pages]:
     """Count pages without and with the rules by something that labels say.
 
     Parameters
     ----------
-    folds : sequence of Fold
-        Judged windows.
-    value : callable
-        What is counted by: labels to a text.
+    parts : sequence of PageSums
+        Sums of each judged window.
 
     Returns
     -------
@@ -95,11 +295,9 @@ def pages_by(folds: Sequence[Fold], value: Callable[[Labels], str]) -> list[Page
         equally, so that rows add up to all pages.
     """
     sums: list[Counter[str]] = [Counter() for _ in range(4)]
-    for fold in folds:
-        for at, replay in enumerate((fold.backtest.baseline, fold.candidate)):
-            shares = _shares(fold, replay, value)
-            sums[at].update(shares.sums())
-            sums[2 + at].update(shares.sums(at_night(shares.time)))
+    for part in parts:
+        for total, found in zip(sums, (*part.all, *part.night), strict=True):
+            total.update(found)  # type: ignore[arg-type]
     rows = [
         Pages(
             value=name,
@@ -113,21 +311,25 @@ def pages_by(folds: Sequence[Fold], value: Callable[[Labels], str]) -> list[Page
     return sorted(rows, key=lambda row: (-row.baseline, -row.candidate, row.value))
 
 
-def by_team(folds: Sequence[Fold]) -> list[Pages]:
+def by_team(folds: Sequence[JudgedFold]) -> list[Pages]:
     """Count pages by label ``team``."""
-    return pages_by(folds, lambda labels: labels.get("team", ""))
+    return pages_by([fold.teams for fold in folds])
 
 
 def _alertname(labels: Labels) -> str:
     return labels.get("alertname", "")
 
 
-def by_name(folds: Sequence[Fold]) -> list[NameOutcome]:
+def _team(labels: Labels) -> str:
+    return labels.get("team", "")
+
+
+def by_name(folds: Sequence[JudgedFold]) -> list[NameOutcome]:
     """Say what is different for each alert name.
 
     Parameters
     ----------
-    folds : sequence of Fold
+    folds : sequence of JudgedFold
         Judged windows.
 
     Returns
@@ -136,38 +338,20 @@ def by_name(folds: Sequence[Fold]) -> list[NameOutcome]:
         The name with most pages today first, at most `_MOST` and all that are held.
     """
     alerts, held = Counter[str](), Counter[str]()
-    lasts: dict[str, list[NDArray[np.float64]]] = {}
     for fold in folds:
-        rows = fold.backtest.rows
-        inside = np.flatnonzero(fold.backtest.window.holds(rows.starts))
-        holding = fold.backtest.held_by(fold.rules) != ""
-        names = np.array([_alertname(labels) for labels in rows.labels], dtype=object)
-        values, code = np.unique(names.astype(str), return_inverse=True)
-        code = code[rows.series[inside]]
-        seconds = (
-            np.minimum(rows.ends[inside], fold.backtest.until) - rows.starts[inside]
-        ) / SECOND_US
-        order = np.argsort(code, kind="stable")
-        parts = np.split(seconds[order], np.searchsorted(code[order], np.arange(1, len(values))))
-        kept = np.bincount(
-            code, weights=holding[rows.series[inside]], minlength=len(values)
-        ).tolist()
-        for value, part, count in zip(values.tolist(), parts, kept, strict=True):
-            alerts[value] += len(part)
-            held[value] += int(count)
-            lasts.setdefault(value, []).append(part)
+        alerts.update({name: len(seconds) for name, seconds in fold.lasts.items()})
+        held.update(fold.held)
     touched: dict[str, list[TicketedIncident]] = {}
     for fold in folds:
         for incident in fold.effect.notified:
             for name in incident.names:
                 touched.setdefault(name, []).append(incident)
     found = []
-    for position, row in enumerate(pages_by(folds, _alertname)):
+    for position, row in enumerate(pages_by([fold.names for fold in folds])):
         name = row.value
         if position >= _MOST and not held[name]:
             continue
         mine = touched.get(name, [])
-        parts = lasts.get(name, [])
         found.append(
             NameOutcome(
                 **row.model_dump(),
@@ -176,18 +360,18 @@ def by_name(folds: Sequence[Fold]) -> list[NameOutcome]:
                 incidents=len(mine),
                 delayed=sum(60 < each.delay < float("inf") for each in mine),
                 missed=sum(each.missed for each in mine),
-                median_seconds=round(float(np.median(np.concatenate(parts))), 1) if parts else 0.0,
+                median_seconds=_median([fold.lasts for fold in folds], name),
             )
         )
     return found
 
 
-def remaining(folds: Sequence[Fold]) -> list[RemainingAlerts]:
+def remaining(folds: Sequence[JudgedFold]) -> list[RemainingAlerts]:
     """List what still pages, by alert name: what can only be mended at its source.
 
     Parameters
     ----------
-    folds : sequence of Fold
+    folds : sequence of JudgedFold
         Judged windows.
 
     Returns
@@ -197,10 +381,8 @@ def remaining(folds: Sequence[Fold]) -> list[RemainingAlerts]:
     """
     left, nights, hours = Counter[str](), Counter[str](), Counter[tuple[str, int]]()
     services: dict[str, Counter[str]] = {}
-    lasts: dict[str, list[NDArray[np.float64]]] = {}
     noisy: set[str] = set()
     for fold in folds:
-        rows = fold.backtest.rows
         noisy |= {
             matcher.value
             for rule in fold.rules
@@ -208,25 +390,14 @@ def remaining(folds: Sequence[Fold]) -> list[RemainingAlerts]:
             for matcher in rule.matchers
             if matcher.label == "alertname"
         }
-        shares = _shares(fold, fold.candidate, _alertname)
-        left.update(shares.sums())
-        nights.update(shares.sums(at_night(shares.time)))
-        for hour in NIGHT_HOURS:
-            for name, pages in shares.sums(hours_of(shares.time) == hour).items():
+        left.update(fold.names.all[1])  # type: ignore[arg-type]
+        nights.update(fold.names.night[1])  # type: ignore[arg-type]
+        for hour, found in fold.hours.items():
+            for name, pages in found.items():
                 hours[name, hour] += pages  # type: ignore[assignment]
-        both = _shares(fold, fold.candidate, lambda one: f"{_alertname(one)}\0{service_of(one)}")
-        for key, pages in both.sums().items():
+        for key, pages in fold.services.items():
             name, _, service = key.partition("\0")
             services.setdefault(name, Counter())[service] += pages  # type: ignore[assignment]
-        first = fold.candidate.alerts["first_page"].to_numpy(dtype=np.int64)
-        paged = np.flatnonzero((first >= 0) & fold.backtest.window.holds(rows.starts))
-        seconds = (
-            np.minimum(rows.ends[paged], fold.backtest.until) - rows.starts[paged]
-        ) / SECOND_US
-        names = np.array([_alertname(one) for one in rows.labels], dtype=object)
-        of_row = names[rows.series[paged]].astype(str)
-        for name in np.unique(of_row).tolist():
-            lasts.setdefault(name, []).append(seconds[of_row == name])
     total = sum(left.values())
     return [
         RemainingAlerts(
@@ -236,9 +407,7 @@ def remaining(folds: Sequence[Fold]) -> list[RemainingAlerts]:
             share=round(pages / total, 6),
             night=round(nights[name], 1),
             night_hours={f"{hour:02d}": round(hours[name, hour], 1) for hour in NIGHT_HOURS},
-            median_seconds=round(float(np.median(np.concatenate(lasts[name]))), 1)
-            if name in lasts
-            else 0.0,
+            median_seconds=_median([fold.paged for fold in folds], name),
             services=[
                 service
                 for service, _ in sorted(
@@ -259,14 +428,14 @@ def rule_key(rule: Rule) -> tuple[object, ...]:
     return (rule.family, rule.id)
 
 
-def by_rule(rules: Sequence[Rule], folds: Sequence[Fold]) -> list[RuleOutcome]:
+def by_rule(rules: Sequence[Rule], folds: Sequence[JudgedFold]) -> list[RuleOutcome]:
     """List every rule with what rules like it did in the judged windows.
 
     Parameters
     ----------
     rules : sequence of Rule
         The rule set.
-    folds : sequence of Fold
+    folds : sequence of JudgedFold
         Judged windows, with rules of their own.
 
     Returns
@@ -275,18 +444,11 @@ def by_rule(rules: Sequence[Rule], folds: Sequence[Fold]) -> list[RuleOutcome]:
         A row a rule, in the order of the set. The pages that an alert name saves are shared out by
         the alerts that its rules hold.
     """
-    saved = {row.value: row.saved for row in pages_by(folds, _alertname)}
+    saved = {row.value: row.saved for row in pages_by([fold.names for fold in folds])}
     alerts: Counter[object] = Counter()
     of_name: Counter[str] = Counter()
     for fold in folds:
-        backtest = fold.backtest
-        inside = np.bincount(
-            backtest.rows.series[backtest.window.holds(backtest.rows.starts)],
-            minlength=len(backtest.rows.labels),
-        )
-        holding = backtest.held_by(fold.rules)
-        for rule in fold.rules:
-            count = int(inside[holding == rule.id].sum())
+        for rule, count in zip(fold.rules, fold.held_by, strict=True):
             alerts[rule_key(rule)] += count
             for matcher in rule.matchers:
                 if matcher.label == "alertname":
@@ -302,20 +464,20 @@ def by_rule(rules: Sequence[Rule], folds: Sequence[Fold]) -> list[RuleOutcome]:
     return found
 
 
-def stages(replays: Sequence[Replay]) -> Stages:
+def stages(counts: Sequence[dict[str, int]]) -> Stages:
     """Add up the counts from events to pages of several replays (each with its warm-up)."""
     total: Counter[str] = Counter()
-    for each in replays:
-        total.update(each.stages)
+    for each in counts:
+        total.update(each)
     return Stages(**total)
 
 
-def receivers(folds: Sequence[Fold]) -> list[ReceiverOutcome]:
+def receivers(folds: Sequence[JudgedFold]) -> list[ReceiverOutcome]:
     """Count what each receiver is sent in the judged windows, pagers first.
 
     Parameters
     ----------
-    folds : sequence of Fold
+    folds : sequence of JudgedFold
         Judged windows.
 
     Returns
@@ -328,18 +490,13 @@ def receivers(folds: Sequence[Fold]) -> list[ReceiverOutcome]:
     sent: list[Counter[str]] = [Counter(), Counter()]
     known: set[str] = set()
     for fold in folds:
-        for at, replay in enumerate((fold.backtest.baseline, fold.candidate)):
-            table = replay.receivers
-            known |= set(table["receiver"])
-            sent[at].update(dict(zip(table["receiver"], table["notifications"], strict=True)))
-            notes = replay.notifications
-            times = notes["time"].to_numpy(dtype=np.int64)
-            counts = notes["page"].to_numpy(dtype=bool) & fold.backtest.window.holds(times)
-            names = notes["receiver"].to_numpy().astype(object)
-            pages[at].update(names[counts].tolist())
-            pages[2 + at].update(names[counts & at_night(times)].tolist())
+        known |= fold.sent.known
+        for at in range(2):
+            sent[at].update(fold.sent.notifications[at])
+            pages[at].update(fold.sent.pages[at])
+            pages[2 + at].update(fold.sent.night[at])
     rows = []
-    for each in folds[0].backtest.config.receivers:
+    for each in folds[0].config.receivers:
         if not each.integrations or each.name not in known:
             continue
         counted = pages[:2] if each.pages else sent

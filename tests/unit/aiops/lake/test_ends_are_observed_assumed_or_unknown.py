@@ -119,7 +119,7 @@ def test_their_shares_are_evidence(tmp_path, monkeypatch):
 
 
 def test_where_points_in_time_make_today_silent_the_cause_is_named():
-    said = why_no_page([frame_of([(0, 0, 0), (1, 5, 5), (2, 5, 9)], LABELS)])
+    said = why_no_page(3, 2)
     assert "2 of its 3 alerts end as they start" in said
     assert "hold_seconds" in said
-    assert "hold_seconds" not in why_no_page([frame_of([(0, 0, 9)], LABELS)])
+    assert "hold_seconds" not in why_no_page(1, 0)

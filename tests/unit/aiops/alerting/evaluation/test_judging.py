@@ -1,19 +1,20 @@
 """Each third of a history is judged with rules that were mined on the other two."""
 
+import weakref
 from dataclasses import replace
 
 import pytest
 
 from pipelines.aiops.alerting import judging
 from pipelines.aiops.alerting.config import parse_config, with_pagers
-from pipelines.aiops.alerting.evaluation import tables
+from pipelines.aiops.alerting.evaluation import Backtest, tables, together
 from pipelines.aiops.alerting.evaluation.incidents import Ticket
 from pipelines.aiops.alerting.export.bundle import Sources
 from pipelines.aiops.alerting.export.servers import PrometheusServer, Servers
 from pipelines.aiops.alerting.rules import HoldRule
 from pipelines.aiops.alerting.windows import HistoryWindow, thirds
 from pipelines.aiops.params import AiopsParams
-from pipelines.aiops.select_rules import COLUMNS, as_csv, choose
+from pipelines.aiops.select_rules import COLUMNS, as_csv, choose, curve, judged
 from pipelines.core.errors import SignalboxError
 from pipelines.core.time import DAY_US, SECOND_US
 from tests.unit.aiops.alerting.evaluation.made_up import labels_of
@@ -61,7 +62,16 @@ def held_names(rules):
 
 
 def fitted(given):
-    return judging.cross_fit(given, judging.backtests_of(given))
+    """All thirds with all that was replayed, as no stage keeps them."""
+    return judging.cross_fit(given, judging.Unseen.fold)
+
+
+def summed(given):
+    return judging.cross_fit(given, lambda unseen: tables.JudgedFold.of(unseen.fold()))
+
+
+def effect_of(folds):
+    return together([fold.effect for fold in folds])
 
 
 @pytest.mark.parametrize("days", [3, 9, 10, 11, 84])
@@ -83,42 +93,61 @@ def test_a_history_that_is_too_short_for_thirds_is_refused():
 def test_no_third_is_judged_with_rules_that_know_it():
     """A name that only the last third has is held in the others, where it never fires."""
     found = fitted(case())
-    assert [held_names(fold.rules) for fold in found.folds] == [
+    assert [held_names(fold.rules) for fold in found] == [
         {"Slow", "Late"}, {"Slow", "Late"}, {"Slow"},
     ]  # fmt: skip
-    windows = [fold.backtest.window for fold in found.folds]
+    windows = [fold.backtest.window for fold in found]
     assert windows == list(thirds(case().whole))
-    names = {row.value: row for row in tables.by_name(found.folds)}
+    names = {row.value: row for row in tables.by_name(summed(case()))}
     assert names["Slow"].saved == names["Slow"].baseline == 72
     assert names["Late"].saved == 0
     assert (names["Slow"].held, names["Late"].held) == (72, 0)
 
 
 def test_what_is_judged_goes_through_files_that_are_read_back():
-    found = fitted(case())
-    for files, fold in zip(found.deployed, found.folds, strict=True):
-        assert {rule.id for each in files.held for rule in each.rules} == {
-            rule.id for rule in fold.rules
-        }
+    def both(unseen):
+        return {rule.id for each in unseen.files.held for rule in each.rules}, unseen.rules
+
+    for in_files, rules in judging.cross_fit(case(), both):
+        assert in_files == {rule.id for rule in rules}
 
 
-def test_longer_waits_save_more_and_the_wait_of_the_rules_is_not_replayed_again(monkeypatch):
+def test_a_third_is_gone_before_the_next_one_is_replayed(monkeypatch):
+    """What a stage takes for memory is one third's alerts and replays, not three thirds'."""
+    alive = []
+    replayed = Backtest.replay_deployed
+
+    def replay_deployed(self, files):
+        assert not [one for one in alive if one() is not None and one() is not self]
+        alive.append(weakref.ref(self))
+        return replayed(self, files)
+
+    monkeypatch.setattr(Backtest, "replay_deployed", replay_deployed)
+    kept = summed(case()), judged(case(), [180, 300])
+    assert len(alive) == 3 + 3 * 2
+    assert [len(each) for each in kept] == [3, 3]
+
+
+def test_longer_waits_save_more():
     """Alerts of 200 s are over before five minutes, and not before three."""
     rows = [(SLOW_DB, at + HOUR, at + HOUR + 250) for at in range(0, 9 * DAY, 3 * HOUR)]
-    found = fitted(case(rows, [-1] * len(rows)))
-    points = judging.curve(found, 300)
+    given = case(rows, [-1] * len(rows))
+    points = curve(judged(given, [180, 300, 600]), (600, 180, 300, 300))
     assert [point.wait_seconds for point in points] == [180, 300, 600]
     assert points[0].saved_share < points[1].saved_share == points[2].saved_share
-    assert points[1].pages == len(found.effect.candidate)
+    assert points[1].pages == len(effect_of(fitted(given)).candidate)
     table = as_csv(points).splitlines()
     assert table[0] == ",".join(COLUMNS)
     assert len(table) == 4
-    replayed = []
-    monkeypatch.setattr(
-        judging.CrossFitted, "again", lambda self, files: replayed.append(files) or self.effect
-    )
-    judging.curve(found, 300)
-    assert len(replayed) == 2
+
+
+def test_waits_are_judged_alike_whichever_of_them_the_rules_were_mined_with():
+    rows = [(SLOW_DB, at + HOUR, at + HOUR + 250) for at in range(0, 9 * DAY, 3 * HOUR)]
+    given = case(rows, [-1] * len(rows))
+    (point,) = curve(judged(given, [180]), [180])
+    mined_so = judging.cross_fit(given, judging.Unseen.fold, 180)
+    assert held_names(mined_so[0].rules)
+    assert point.pages == len(effect_of(mined_so).candidate)
 
 
 INCIDENT = Ticket(title="Web was down", service="web", fix="restart", opened=(5 * DAY) * SECOND_US)
@@ -127,26 +156,27 @@ INCIDENT = Ticket(title="Web was down", service="web", fix="restart", opened=(5 
 def test_a_counted_miss_names_the_guilty_and_a_set_without_them_is_proposed():
     rows = [(SLOW, 5 * DAY - 5000, 5 * DAY - 4900)]
     given = case(rows, [0], {"INC-1": INCIDENT})
-    found = fitted(given)
-    assert [each.ticket for each in found.effect.credible if each.missed] == ["INC-1"]
-    assert judging.guilty_names(found.effect) == ["Slow"]
-    smaller = judging.smaller_set(given, found)
+    folds = summed(given)
+    found = effect_of(folds)
+    assert [each.ticket for each in found.credible if each.missed] == ["INC-1"]
+    assert judging.guilty_names(found) == ["Slow"]
+    smaller = judging.smaller_set(given, folds)
     assert smaller.guilty == ["Slow"]
     assert smaller.exclude == [{"alertname": "Slow"}]
     assert (smaller.outcome.incidents, smaller.outcome.missed) == (1, 0)
     assert smaller.outcome.saved_share == 0
-    (missed,) = [each for each in tables.incidents(found.effect.incidents) if each.missed]
+    (missed,) = [each for each in tables.incidents(found.incidents) if each.missed]
     assert (missed.title, missed.service, missed.names) == ("Web was down", "web", ["Slow"])
     assert missed.heard_after_seconds == 5000
 
 
 def test_where_nothing_counted_is_missed_nothing_smaller_is_proposed():
     given = case()
-    assert judging.smaller_set(given, fitted(given)) is None
+    assert judging.smaller_set(given, summed(given)) is None
     rows = [(SLOW, 5 * DAY - 5000, 5 * DAY - 4900)]
     unfixed = case(rows, [0], {"INC-1": replace(INCIDENT, fix="")})
-    found = fitted(unfixed)
-    assert len(found.effect.missed) == 1
+    found = summed(unfixed)
+    assert len(effect_of(found).missed) == 1
     assert judging.smaller_set(unfixed, found) is None
 
 
@@ -176,8 +206,8 @@ def test_a_candidate_that_no_file_can_take_is_left_out_and_it_is_said_why():
 
 def test_what_is_left_is_named_with_its_hours_of_the_night():
     rows = [(SLOW_DB, day * DAY + 3 * HOUR + 600, day * DAY + 5 * HOUR) for day in range(9)]
-    found = fitted(case(rows, [-1] * len(rows)))
-    left = {row.name: row for row in tables.remaining(found.folds)}
+    found = summed(case(rows, [-1] * len(rows)))
+    left = {row.name: row for row in tables.remaining(found)}
     assert left["Late"].noisy  # held where it never fires
     assert left["Slow"].services == ["db"]
     assert left["Slow"].night == pytest.approx(9, abs=0.2)
@@ -187,10 +217,10 @@ def test_what_is_left_is_named_with_its_hours_of_the_night():
 
 def test_pages_by_team_receiver_and_name_add_up_to_all_pages():
     rows = [(SLOW_DB, at + HOUR, at + HOUR + 900) for at in range(0, 9 * DAY, 3 * HOUR)]
-    folds = fitted(case(rows, [-1] * len(rows))).folds
+    folds = summed(case(rows, [-1] * len(rows)))
     today = sum(len(fold.effect.baseline) for fold in folds)
     left = sum(len(fold.effect.candidate) for fold in folds)
-    for table in (tables.by_team(folds), tables.pages_by(folds, lambda one: one["alertname"])):
+    for table in (tables.by_team(folds), tables.pages_by([fold.names for fold in folds])):
         assert sum(row.baseline for row in table) == pytest.approx(today)
         assert sum(row.candidate for row in table) == pytest.approx(left)
     (pager, chat) = tables.receivers(folds)

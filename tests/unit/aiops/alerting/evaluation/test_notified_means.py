@@ -14,7 +14,7 @@ from pipelines.aiops.alerting.config import parse_config, with_pagers
 from pipelines.aiops.alerting.config.model import Integration, Receiver, Route
 from pipelines.aiops.alerting.evaluation.backtest import Backtest, Fold
 from pipelines.aiops.alerting.evaluation.incidents import Ticket
-from pipelines.aiops.alerting.evaluation.tables import receivers
+from pipelines.aiops.alerting.evaluation.tables import JudgedFold, receivers
 from pipelines.aiops.alerting.evidence import ReplayDetails
 from pipelines.aiops.alerting.rules import Matcher
 from pipelines.aiops.alerting.windows import HistoryWindow
@@ -197,7 +197,7 @@ def test_chats_are_counted_apart_and_are_no_pages():
     assert [each.ticket for each in effect.notified] == ["T0"]
     told = [
         (each.receiver, each.pager, each.baseline)
-        for each in receivers([Fold(backtest, (), backtest.baseline, effect)])
+        for each in receivers([JudgedFold.of(Fold(backtest, (), backtest.baseline, effect))])
     ]
     assert told == [("pager", True, 1), ("chat", False, 1)]
 
