@@ -297,7 +297,7 @@ def pages_by(parts: Sequence[PageSums]) -> list[Pages]:
     sums: list[Counter[str]] = [Counter() for _ in range(4)]
     for part in parts:
         for total, found in zip(sums, (*part.all, *part.night), strict=True):
-            total.update(found)  # type: ignore[arg-type]
+            total.update(found)
     rows = [
         Pages(
             value=name,
@@ -390,8 +390,8 @@ def remaining(folds: Sequence[JudgedFold]) -> list[RemainingAlerts]:
             for matcher in rule.matchers
             if matcher.label == "alertname"
         }
-        left.update(fold.names.all[1])  # type: ignore[arg-type]
-        nights.update(fold.names.night[1])  # type: ignore[arg-type]
+        left.update(fold.names.all[1])
+        nights.update(fold.names.night[1])
         for hour, found in fold.hours.items():
             for name, pages in found.items():
                 hours[name, hour] += pages  # type: ignore[assignment]
