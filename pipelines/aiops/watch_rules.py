@@ -65,7 +65,9 @@ def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> Watched | None:
     window = thirds(whole_window(frame))[-1]
     backtest = Backtest(frame, window, config, known_tickets(HISTORY))
     effect = backtest(rules)
-    no_page = "" if len(effect.baseline) else why_no_page([backtest.rows])
+    rows = backtest.rows
+    points = int((rows.ends == rows.starts).sum())
+    no_page = "" if len(effect.baseline) else why_no_page(len(rows), points)
     return Watched(effect, no_page, find_harmful_rules(backtest, rules, effect))
 
 

@@ -12,6 +12,7 @@ from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import require_pagers
 from pipelines.aiops.alerting.evaluation import Backtest, figures, known_tickets
 from pipelines.aiops.alerting.evaluation.backtest import Fold
+from pipelines.aiops.alerting.evaluation.tables import JudgedWindow
 from pipelines.aiops.alerting.export.bundle import (
     ALERTMANAGER,
     DEFAULT_CONFIG,
@@ -439,4 +440,5 @@ def _judged(history: Path, plan: Plan, params: AiopsParams) -> tuple[Fold, list[
     backtest = Backtest(frame, whole_window(frame), config, known_tickets(history))
     candidate = backtest.replay_deployed(deployed)
     fold = Fold(backtest, plan.rules, candidate, backtest.effect(candidate, plan.rules))
-    return fold, figures.figures([fold], fold, plan.rules)
+    judged = JudgedWindow.of(fold)
+    return fold, figures.figures([judged], judged, plan.rules)
