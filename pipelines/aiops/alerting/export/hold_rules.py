@@ -152,7 +152,9 @@ def hold_rules(rules: Sequence[HoldRule], step: int) -> list[PrometheusRule]:
     within = f"round(time() - signalbox:onset {pace}) < {window}"
     many = f"signalbox:fresh >= {instances}"
     return [
-        PrometheusRule("alerts that are held", "record", "signalbox:held", _held(rules, by)),
+        PrometheusRule(
+            "alerts that are held", "record", "signalbox:held", _held_expression(rules, by)
+        ),
         PrometheusRule(
             "since when each is held",
             "record", "signalbox:since",
@@ -255,7 +257,7 @@ def alerts_of(rule: HoldRule) -> str:
     return selector("ALERTS", (_FIRING, *rule.matchers))
 
 
-def _held(rules: Sequence[HoldRule], by: str) -> str:
+def _held_expression(rules: Sequence[HoldRule], by: str) -> str:
     """PromQL for what is held, by pager; `held_in` reads it."""
     found: dict[str, list[str]] = {}
     for rule in rules:

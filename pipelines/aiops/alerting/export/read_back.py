@@ -150,7 +150,7 @@ def read_back(
     # Equal in all that counts: the model that knows which rule put what where.
     config = meant if without_origin(meant) == without_origin(found) else found
     held = [
-        _held(
+        _holdings(
             name,
             files.prometheus[name],
             rules,
@@ -167,7 +167,7 @@ def _stands_in(rule: Rule, text: str) -> bool:
     return rule.id in text
 
 
-def _held(
+def _holdings(
     name: str,
     text: str,
     rules: Sequence[Rule],

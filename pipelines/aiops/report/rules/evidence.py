@@ -122,7 +122,7 @@ class Inputs(Measured):
         return {done.rule.id: f"rule-{n}" for n, done in enumerate(self.replayed.rules, 1)}
 
     @cached_property
-    def held(self) -> list[HoldRule]:
+    def holding(self) -> list[HoldRule]:
         """Rules that hold."""
         rules = (done.rule for done in self.replayed.rules)
         return [rule for rule in rules if isinstance(rule, HoldRule)]
@@ -163,7 +163,7 @@ class Inputs(Measured):
     def holds_of(self) -> dict[str, list[HoldRule]]:
         """Alert name → rules that hold it."""
         found: dict[str, list[HoldRule]] = {}
-        for rule in self.held:
+        for rule in self.holding:
             for alertname in values_of(rule, "alertname"):
                 found.setdefault(alertname, []).append(rule)
         return found

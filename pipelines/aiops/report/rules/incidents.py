@@ -154,7 +154,7 @@ def _misses(inputs: Inputs, caption: str, missed: list[IncidentOutcome]) -> Tabl
                     _service(incident),
                     name(wording.short(incident.severity, 40)) if incident.severity else NONE,
                     wording.moment(incident.starts),
-                    _heard(incident),
+                    _time_to_notice(incident),
                     _held_by(inputs, incident),
                 ],
                 strong=incident.credible,
@@ -167,7 +167,7 @@ def _misses(inputs: Inputs, caption: str, missed: list[IncidentOutcome]) -> Tabl
     )
 
 
-def _heard(incident: IncidentOutcome) -> Text:
+def _time_to_notice(incident: IncidentOutcome) -> Text:
     if incident.heard_after_seconds is None:
         return join(icon("bad"), "not known")
     return wording.duration(incident.heard_after_seconds)

@@ -96,7 +96,7 @@ def _why_empty(inputs: Inputs) -> str:
 def _nothing_held(inputs: Inputs) -> list[Block]:
     """Say why no rule holds anything, where names do page often."""
     reasons = inputs.mined.not_held
-    if inputs.held or not inputs.mined.noisy or not any(reasons.values()):
+    if inputs.holding or not inputs.mined.noisy or not any(reasons.values()):
         return []
     why = max(reasons, key=lambda reason: reasons[reason])
     return [
@@ -148,7 +148,7 @@ def _week(inputs: Inputs) -> Table:
             )
             for position, (label, before, after) in enumerate(counted)
         ],
-        note=told_at_once(inputs.held) + " The pager is told only for a reason.",
+        note=told_at_once(inputs.holding) + " The pager is told only for a reason.",
     )
 
 

@@ -85,7 +85,7 @@ def remains_chapter(inputs: Inputs) -> Chapter:
     found = inputs.replayed.remaining
     if not found:
         return Chapter("source", title, [Prose("No page is left.")], short)
-    blocks: list[Block] = [Prose(_in_words(inputs, found)), _table(inputs, found[:MOST])]
+    blocks: list[Block] = [Prose(_summary(inputs, found)), _table(inputs, found[:MOST])]
     if found[MOST:]:
         label = f"{wording.number_of(len(found) - MOST, 'more alert name')}"
         blocks.append(Fold(label, [_table(inputs, found[MOST:])]))
@@ -96,7 +96,7 @@ def remains_chapter(inputs: Inputs) -> Chapter:
     return Chapter("source", title, blocks, short)
 
 
-def _in_words(inputs: Inputs, found: Sequence[RemainingAlerts]) -> str:
+def _summary(inputs: Inputs, found: Sequence[RemainingAlerts]) -> str:
     noisy = sum(alert.share for alert in found if alert.noisy)
     return (
         "A rule holds noise back; whoever owns the alert can end it. Of the pager pages that are "

@@ -65,16 +65,16 @@ def paging_chapter(inputs: Inputs) -> Chapter:
         The chapter.
     """
     title, short = "What makes a held alert page", "When a held alert pages"
-    if not inputs.held:
+    if not inputs.holding:
         return Chapter("paging", title, [Prose("No rule holds an alert.")], short)
-    rule = inputs.held[0]
+    rule = inputs.holding[0]
     return Chapter(
         "paging",
         title,
         [
             Prose(
                 "Held are alerts of the names and services below: noisy ones, of which most are "
-                f"over by themselves. {told_at_once(inputs.held)} "
+                f"over by themselves. {told_at_once(inputs.holding)} "
                 "The pager is told as soon as there is a reason:"
             ),
             _reasons(rule),
