@@ -59,7 +59,7 @@ def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
     from pipelines.aiops.alerting.config.parse import config_with_pagers
     from pipelines.aiops.alerting.mining import mine_all
     from pipelines.aiops.alerting.rules import RULES
-    from pipelines.aiops.alerting.windows import needed_mb, whole_window
+    from pipelines.aiops.alerting.windows import REPLAY_BYTES, needed_mb, whole_window
     from pipelines.aiops.lake.read import read_lake
     from pipelines.aiops.params.alert_rules import MineRulesParams
 

@@ -592,9 +592,13 @@ EXPORT_SUMMARY = EXPORT / "summary.json"
 
 
 class PagerdutySummary(Details):
-    """What PagerDuty's format got: rules; those not expressed or weaker, with reasons."""
+    """What PagerDuty's format got: rules; those not expressed or weaker, with reasons.
+
+    `services`: receivers on whose services something is held.
+    """
 
     rules: int
+    services: list[str] = Field(default_factory=list)
     not_expressed: list[dict[str, str]] = Field(default_factory=list)
     weaker: list[dict[str, str]] = Field(default_factory=list)
 

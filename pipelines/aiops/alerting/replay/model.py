@@ -1,7 +1,8 @@
 """What goes through the replay: settings of the process, alerts that fire, who gets them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from pipelines.aiops.alerting.config import (
 from pipelines.aiops.alerting.rules import HoldRule, Matcher
 from pipelines.aiops.lake.frame import Labels
 from pipelines.core.arrays import Bools, Ints
+
+if TYPE_CHECKING:
+    from pipelines.aiops.alerting.replay.pagerduty import Orchestration
 
 MASK_BYTES = 50_000_000
 """Which series satisfy which matchers is remembered up to so many bytes a table."""
@@ -360,8 +364,11 @@ class Deployed:
         The configuration with the rules in it.
     held : tuple of HeldAlerts
         What each Prometheus holds back.
+    pagerduty : dict of str to Orchestration
+        Instead of all that, with `today`: receiver → what its PagerDuty service does.
     """
 
     today: Config
     config: Config
     held: tuple[HeldAlerts, ...]
+    pagerduty: Mapping[str, "Orchestration"] = field(default_factory=dict)
