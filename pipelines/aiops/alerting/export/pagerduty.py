@@ -222,19 +222,21 @@ def _rules_of(service: dict[str, Any]) -> list[Any]:
 def _service(rule: HoldRule, field: str, config: Config) -> tuple[str, dict[str, Any] | None]:
     """Write the service of one rule, or say why there is none."""
     why = _unsent(rule, field, config)
-    found = [] if why else blocks(rule.matchers, field)
-    if not found:
-        return why or _TOO_LONG, None
-    made = {
-        "receiver": rule.receiver,
-        "orchestration_path": {
-            "type": "service",
-            "sets": [{"id": "start", "rules": [_rule(rule, found)]}],
-            "catch_all": {"actions": {}},
-        },
-        "alert_grouping_setting": _grouping(rule, field),
-    }
+    if why:
+        return why, None
     try:
+        found = blocks(rule.matchers, field)
+        if not found:
+            return _TOO_LONG, None
+        made = {
+            "receiver": rule.receiver,
+            "orchestration_path": {
+                "type": "service",
+                "sets": [{"id": "start", "rules": [_rule(rule, found)]}],
+                "catch_all": {"actions": {}},
+            },
+            "alert_grouping_setting": _grouping(rule, field),
+        }
         read_services(json.dumps({"services": [made]}), "pagerduty.json")
     except SignalboxError as error:
         return f"it can't be read back: {error}", None
