@@ -489,6 +489,27 @@ class Certificate(Details):
         )
 
 
+class PagerdutyOutcome(Outcome):
+    """What PagerDuty's form does on the judged windows, by itself, with today's alertmanager.yml.
+
+    Attributes
+    ----------
+    services : list of str
+        Receivers whose PagerDuty services hold something.
+    baseline_pages : int
+        Notifications of PagerDuty's incidents today.
+    deployed : Outcome
+        What the exported form does on the days that its rules were mined from.
+    missed_incidents : list of IncidentOutcome
+        The credible incidents that are missed.
+    """
+
+    services: list[str]
+    baseline_pages: int
+    deployed: Outcome
+    missed_incidents: list[IncidentOutcome] = Field(default_factory=list)
+
+
 class ReplayDetails(Details):
     """Details of ``replay_rules``.
 
@@ -524,6 +545,8 @@ class ReplayDetails(Details):
         Other methods.
     heartbeats : list of str
         Names of alerts that no rule may touch.
+    pagerduty : PagerdutyOutcome or None
+        PagerDuty's form of the rules; None where nothing is exported to it.
     """
 
     window: TestSpan
@@ -542,6 +565,7 @@ class ReplayDetails(Details):
     remaining: list[RemainingAlerts] = Field(default_factory=list)
     baselines: list[BaselineOutcome] = Field(default_factory=list)
     heartbeats: list[str] = Field(default_factory=list)
+    pagerduty: PagerdutyOutcome | None = None
 
 
 class HarmfulRuleDetails(Details):

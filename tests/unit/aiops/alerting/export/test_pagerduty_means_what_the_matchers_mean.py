@@ -151,7 +151,7 @@ def test_a_service_has_one_incident_in_the_window_that_pagerduty_allows(window, 
 
 
 @pytest.mark.parametrize(("rule", "field", "says"), [
-    (hold("alertname = A", to="bare"), FIELD, "details: {alertname: '{{ .CommonLabels.alertname }}'"),
+    (hold("alertname = A", to="bare"), FIELD, "{alertname: '{{ .CommonLabels.alertname }}'"),
     (hold("alertname = A", "zone = x"), FIELD, "labels zone: put into its pagerduty_configs"),
     (hold("alertname = A", "runbook = x"), FIELD, "labels runbook"),
     (hold("alertname = A"), "event.custom_details.all.{label}", "details: {all: {alertname:"),

@@ -131,7 +131,7 @@ def test_nothing_is_measured_before_a_release() -> None:
 def test_rules_are_watched_as_their_files_for_each_prometheus_would_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where no Prometheus is known, no file holds anything: nothing is saved, and nothing hidden."""
+    """Where no Prometheus is known, no file holds anything: nothing is saved or hidden."""
     monkeypatch.chdir(tmp_path)
     world = with_chat(WORLDS / "mini_fold", tmp_path / "world")
     freeze(world, tmp_path)
