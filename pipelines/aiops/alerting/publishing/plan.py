@@ -209,8 +209,11 @@ def _sources(
     target = own.alertmanager_yml
     if target and target not in before:
         raise SignalboxError(f"{target}: no such file; it must be there to be merged into")
+    text = before.get(target or "", DEFAULT_CONFIG)
+    if own.pagerduty_json and params.alertmanager_yml:  # it says what PagerDuty is sent
+        text = _source_text(params.alertmanager_yml, commit)
     sources = Sources(
-        before.get(own.alertmanager_yml or "", DEFAULT_CONFIG),
+        text,
         own.alertmanager_yml or "alertmanager.yml",
         read_servers({path: _source_text(path, commit) for path in params.prometheus}),
         tuple(params.paging_receivers),

@@ -324,10 +324,10 @@ def wait_chapter(inputs: Inputs) -> Chapter:
         ]
     if inputs.replayed.baselines:
         blocks.append(_baselines(inputs))
-    if inputs.holding:
-        blocks.append(_pagerduty(inputs))
     if not blocks:
         blocks.append(Prose("No rule holds an alert, so there is no wait to choose."))
+    if inputs.holding:
+        blocks.append(_pagerduty(inputs))
     return Chapter("wait", "Saving against delay", blocks)
 
 
