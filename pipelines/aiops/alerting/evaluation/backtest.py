@@ -264,9 +264,8 @@ class Backtest:
         """Return the rule that holds each series, as `RuleAttribution.held_by`."""
         return self.attribution.held_by(rules)
 
-    @cached_property
     def in_pagerduty(self) -> PagerdutyAlerts:
-        """What today's configuration opens in PagerDuty."""
+        """Find out what today's configuration opens in PagerDuty; nothing is kept of it."""
         found = replay(
             self.rows,
             self.config,
@@ -297,7 +296,7 @@ class Backtest:
         BacktestResult
             Pages are notifications of PagerDuty's incidents, of receivers that page through it.
         """
-        found = self.in_pagerduty
+        found = self.in_pagerduty()
         anybody = FirstPages.of(self.baseline).notification
         today, then = (found.notified(each) for each in ({}, services))
         first, left = (FirstPages(found.first_pages(each), anybody) for each in (today, then))
