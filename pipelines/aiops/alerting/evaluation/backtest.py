@@ -18,8 +18,8 @@ from pipelines.aiops.alerting.evaluation.incidents import (
     incidents_of,
 )
 from pipelines.aiops.alerting.replay import Replay, replay
-from pipelines.aiops.alerting.replay.model import Deployed
-from pipelines.aiops.alerting.replay.pagerduty import Orchestration, PagerdutyAlerts
+from pipelines.aiops.alerting.replay.model import Deployed, Orchestration
+from pipelines.aiops.alerting.replay.pagerduty import PagerdutyAlerts
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.alerting.windows import FOLLOW_UP_US, HistoryWindow, rows_of
 from pipelines.aiops.lake.frame import AlertFrame, Labels

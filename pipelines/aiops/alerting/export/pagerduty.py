@@ -30,14 +30,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipelines.aiops.alerting.config import Config, Integration, value_matches, values_of
 from pipelines.aiops.alerting.export.spelling import duration
-from pipelines.aiops.alerting.replay.pagerduty import (
-    Event,
-    Grouping,
-    Orchestration,
-    PauseRule,
-    escaped,
-    events_of,
-)
+from pipelines.aiops.alerting.replay.model import Event, Grouping, Orchestration, PauseRule
+from pipelines.aiops.alerting.replay.pagerduty import escaped, events_of
 from pipelines.aiops.alerting.rules import HoldRule, Matcher, Rule, one_of, quoted
 from pipelines.core.errors import SignalboxError
 
@@ -194,18 +188,20 @@ def orchestration(rules: Sequence[Rule], field: str, config: Config) -> dict[str
     left, weaker = [], []
     for rule in rules:
         record = {"rule": rule.id, "family": rule.family}
-        why, made = _NO_EVENT, None
-        if isinstance(rule, HoldRule):
-            why, made = _service(rule, field, config)
-            known = services.get(rule.receiver, made)
-            if known and made and known["alert_grouping_setting"] != made["alert_grouping_setting"]:
-                why = f"alerts of {rule.receiver} are grouped already in another way"
+        if not isinstance(rule, HoldRule):
+            left.append({**record, "reason": _NO_EVENT})
+            continue
+        why, made = _service(rule, field, config)
+        known = services.get(rule.receiver)
+        if made and known and known["alert_grouping_setting"] != made["alert_grouping_setting"]:
+            why = f"alerts of {rule.receiver} are grouped already in another way"
         if why or made is None:
             left.append({**record, "reason": why})
             continue
-        first = services.setdefault(made["receiver"], made)
-        if first is not made:
-            _rules_of(first).extend(_rules_of(made))
+        if known:
+            _rules_of(known).extend(_rules_of(made))
+        else:
+            services[rule.receiver] = made
         weaker.append({**record, "reason": _waits(rule)})
     return {
         "services": [services[name] for name in sorted(services)],

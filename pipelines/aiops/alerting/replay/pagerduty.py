@@ -16,14 +16,20 @@ What people do in PagerDuty (resolve, merge, snooze) and escalations no history 
 alert stays paused whatever further triggers say: the documents say of none that it ends a pause.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipelines.aiops.alerting.config import Config
 from pipelines.aiops.alerting.config.model import Integration, Receiver
-from pipelines.aiops.alerting.replay.model import FiringPeriods, Groups, LabelTable
+from pipelines.aiops.alerting.replay.model import (
+    FiringPeriods,
+    Grouping,
+    Groups,
+    LabelTable,
+    Orchestration,
+)
 from pipelines.aiops.alerting.replay.outcome import NOT_YET, ReplayTrace
 from pipelines.aiops.lake.frame import Labels
 from pipelines.core.arrays import Ints, heads, spread
@@ -31,40 +37,6 @@ from pipelines.core.time import DAY_US, SECOND_US
 
 NEVER = -1
 """When people are notified of an alert of which they aren't."""
-Event = Mapping[str, str]
-"""Path, as conditions name it → value."""
-
-
-@dataclass(frozen=True)
-class PauseRule:
-    """A rule of an orchestration: `conditions`, any of which is enough, pause for `seconds`."""
-
-    conditions: tuple[Callable[[Event], bool], ...]
-    seconds: int
-
-    def takes(self, event: Event) -> bool:
-        """Test whether an event satisfies it."""
-        return any(condition(event) for condition in self.conditions)
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """Alerts with equal values at `field` share an incident, `window_seconds` from the last one."""
-
-    field: str
-    window_seconds: int
-
-
-@dataclass(frozen=True)
-class Orchestration:
-    """What one PagerDuty service does; without a grouping each alert has its own incident."""
-
-    rules: tuple[PauseRule, ...]
-    grouping: Grouping | None = None
-
-    def pause(self, event: Event) -> int:
-        """Return for how many seconds an alert with this opening event is paused."""
-        return next((rule.seconds for rule in self.rules if rule.takes(event)), 0)
 
 
 def events_of(receiver: Receiver) -> Integration | str:

@@ -424,7 +424,7 @@ def replay(
         _tickets(frame, alerts),
         _group_table(groups),
         collected.receivers(),
-        events and events.result(alerts_fire.of_row, stop),
+        events.result(alerts_fire.of_row, stop) if events else None,
     )
 
 

@@ -12,7 +12,8 @@ from pipelines.aiops.alerting.export.bundle import Sources, make_bundle
 from pipelines.aiops.alerting.export.pagerduty import orchestration, read_condition, read_services
 from pipelines.aiops.alerting.export.read_back import files_of, read_back
 from pipelines.aiops.alerting.replay import replay
-from pipelines.aiops.alerting.replay.pagerduty import Grouping, Orchestration, PauseRule, path_of
+from pipelines.aiops.alerting.replay.model import Grouping, Orchestration, PauseRule
+from pipelines.aiops.alerting.replay.pagerduty import path_of
 from pipelines.aiops.alerting.rules import Matcher, one_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import canonical_json

@@ -9,14 +9,8 @@ from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.config import MINUTE, SECOND, Config, Integration, Receiver, Route
 from pipelines.aiops.alerting.replay import replay
-from pipelines.aiops.alerting.replay.pagerduty import (
-    Grouping,
-    Orchestration,
-    PagerdutyAlerts,
-    PauseRule,
-    events_of,
-    path_of,
-)
+from pipelines.aiops.alerting.replay.model import Grouping, Orchestration, PauseRule
+from pipelines.aiops.alerting.replay.pagerduty import PagerdutyAlerts, events_of, path_of
 from pipelines.core.time import DAY_US
 
 from .reference import Reference, episodes
