@@ -130,18 +130,8 @@ def shares_logs(config, labels, rows) -> bool:
     return len({model.log_key(key, True) for key in keys}) < len(keys)
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    configs, alerts(), silences,
-    st.dictionaries(st.sampled_from(["pager", "both"]), orchestrations),
-    st.sampled_from([1, 10**6]),
-)  # fmt: skip
-def test_people_are_notified_when_an_event_loop_notifies_them(
-    config, world, quiet, services, chunk
-):
-    labels, rows = world
-    config = replace(config, receivers=RECEIVERS)
-    assume(not shares_logs(config, labels, rows))
+def hold_equal(config, labels, rows, quiet, services, chunk=10**6):
+    """Compare incidents with the event loop's, and who is told where each alert has its own."""
     found = opened(config, labels, rows, quiet, chunk)
     times = found.notified(services)
     some = np.flatnonzero(times >= 0)
@@ -162,9 +152,64 @@ def test_people_are_notified_when_an_event_loop_notifies_them(
     assert found.first_pages(times).tolist() == first
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    configs, alerts(), silences,
+    st.dictionaries(st.sampled_from(["pager", "both"]), orchestrations),
+    st.sampled_from([1, 10**6]),
+)  # fmt: skip
+def test_people_are_notified_when_an_event_loop_notifies_them(
+    config, world, quiet, services, chunk
+):
+    labels, rows = world
+    config = replace(config, receivers=RECEIVERS)
+    assume(not shares_logs(config, labels, rows))
+    hold_equal(config, labels, rows, quiet, services, chunk)
+
+
+CROWD = [
+    {"alertname": name, "host": host, "severity": severity}
+    for name in "ab" for host in "ab" for severity in "ab"
+]  # fmt: skip
+busy = st.builds(
+    Orchestration,
+    rules=st.lists(
+        st.builds(
+            PauseRule,
+            conditions=st.builds(is_at, st.sampled_from(NAMES), st.sampled_from("ab")).map(
+                lambda each: (each,)
+            ),
+            seconds=st.sampled_from([45, 60, 120]),
+        ),
+        min_size=1, max_size=2,
+    ).map(tuple),
+    grouping=st.none()
+    | st.builds(Grouping, st.sampled_from(NAMES).map(path), st.sampled_from([90, 150, 240])),
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([("...",), ("alertname",), ("host", "severity")]),
+    # Starts, lengths, flushes and pauses often meet.
+    st.lists(
+        st.tuples(
+            st.integers(0, len(CROWD) - 1), st.integers(0, 20).map(lambda n: 30 * n),
+            st.sampled_from([40, 55, 90, 100, 115, 175, 240, 500]),
+        ),
+        min_size=10, max_size=30,
+    ),
+    busy,
+)  # fmt: skip
+def test_a_crowd_is_paused_and_grouped_as_an_event_loop_does(by, alerts, doing):
+    route = Route("pager", group_by=by, group_wait=0, group_interval=MINUTE)
+    rows = [(series, start, start + length) for series, start, length in alerts]
+    hold_equal(Config(route, RECEIVERS), CROWD, rows, (), {"pager": doing})
+
+
 SHOP = [
     {"alertname": "Slow", "host": "a"}, {"alertname": "Slow", "host": "b"},
-    {"alertname": "Down", "host": "a"},
+    {"alertname": "Down", "host": "a"}, {"alertname": "Late", "host": "a"},
 ]  # fmt: skip
 BY_NAME = Config(
     Route("pager", group_by=("alertname",), group_wait=0, group_interval=MINUTE), RECEIVERS
@@ -212,6 +257,10 @@ def test_alerts_of_a_service_share_an_open_incident_for_a_window_that_each_one_r
     assert told(ALONE, rows, Orchestration((), grouping)) == [0, -1, 0]
     later = [(0, 0, 900), (2, 301, 900)]
     assert told(ALONE, later, Orchestration((), grouping)) == [0, 301]
+    chain = [(0, 0, 900), (2, 200, 900), (3, 450, 900)]
+    assert told(ALONE, chain, Orchestration((), grouping)) == [0, -1, -1]
+    one_open = [(0, 0, 900), (2, 100, 150), (3, 250, 900)]
+    assert told(ALONE, one_open, Orchestration((), grouping)) == [0, -1, -1]
     closed = [(0, 0, 50), (2, 200, 900)]
     assert told(ALONE, closed, Orchestration((), grouping)) == [0, 200]
 
