@@ -492,16 +492,9 @@ class Certificate(Details):
 class PagerdutyOutcome(Outcome):
     """What PagerDuty's form does on the judged windows, by itself, with today's alertmanager.yml.
 
-    Attributes
-    ----------
-    services : list of str
-        Receivers whose PagerDuty services hold something.
-    baseline_pages : int
-        Notifications of PagerDuty's incidents today.
-    deployed : Outcome
-        What the exported form does on the days that its rules were mined from.
-    missed_incidents : list of IncidentOutcome
-        The credible incidents that are missed.
+    `services`: receivers whose PagerDuty services hold something. `baseline_pages`: notifications
+    of PagerDuty's incidents today. `deployed`: what the exported form does on the days that its
+    rules were mined from. `missed_incidents`: the credible ones.
     """
 
     services: list[str]
