@@ -131,6 +131,15 @@ class HoldRule(RuleBase):
         So many alert names among them on one service page.
     instances : int
         So many series of one alert name among them on one service page.
+    services : int
+        An alert name that begins on so many services within `storm_seconds` is company for all
+        that began lately, wherever it did.
+    storm_seconds : int, seconds
+        See `services`.
+    rate_seconds, usual_rates, rise : int
+        An alert pages at once that began more than `rise` times, and than `rise` times as often as
+        is usual, in the last `rate_seconds`: usual is its mean over the `usual_rates` such times
+        before.
     window_seconds : int, seconds
         A service pages once in so long.
     untold
@@ -149,6 +158,11 @@ class HoldRule(RuleBase):
     fresh_seconds: int
     names: int
     instances: int
+    services: int
+    storm_seconds: int
+    rate_seconds: int
+    usual_rates: int
+    rise: int
     window_seconds: int
 
 

@@ -59,6 +59,18 @@ class HoldMining(Section):
     """So many alert names among them on one service page at once."""
     instances: Annotated[int, Field(ge=2)] = 3
     """So many alerts of one name among them on one service page at once."""
+    services: Annotated[int, Field(ge=2)] = 3
+    """A storm: one alert name begins on so many services …"""
+    storm_seconds: PositiveInt = 60
+    """… within so long. Then what began within `fresh_seconds` pages at once, on every service."""
+    rate_seconds: PositiveInt = 86_400
+    """Regimes: how often an alert began in the last so many seconds …"""
+    usual_rates: PositiveInt = 13
+    """… is compared with its mean over so many such times before (13 days; Prometheus must keep
+    one more)."""
+    rise: PositiveInt = 5
+    """What began more than so many times, and than so many times as often as that, pages at once:
+    it is not what the history knew."""
     window_seconds: PositiveInt = 3600
     """A service pages once in so long, counted from the page, unless more joins in company."""
     without_chat: bool = True

@@ -286,6 +286,11 @@ def _rule(
         fresh_seconds=params.fresh_seconds,
         names=params.names,
         instances=params.instances,
+        services=params.services,
+        storm_seconds=params.storm_seconds,
+        rate_seconds=params.rate_seconds,
+        usual_rates=params.usual_rates,
+        rise=params.rise,
         window_seconds=params.window_seconds,
         sentence=(
             f"{name} paged {pager.receiver} {pages:,} times, of {_counted(services, 'service')}; "
