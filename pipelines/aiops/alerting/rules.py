@@ -144,6 +144,9 @@ class HoldRule(RuleBase):
         A service pages once in so long.
     untold
         Whether nobody is told at once: today's configuration has no chat.
+    chat_url : str
+        Address of what chat was told, with ``{alertname}`` and ``{service}``; empty: pages have no
+        link.
     """
 
     family: Literal["hold"] = "hold"
@@ -153,6 +156,7 @@ class HoldRule(RuleBase):
     mute: tuple[str, ...] = ()
     chat: str
     untold: bool = False
+    chat_url: str = ""
     wait_seconds: int
     again_seconds: int
     fresh_seconds: int
@@ -184,7 +188,7 @@ RULES: TypeAdapter[tuple[Rule, ...]] = TypeAdapter(tuple[Rule, ...])
 
 R = TypeVar("R", bound=RuleBase)
 
-_EVIDENCE = frozenset({"family", "median_minutes", "untold"})
+_EVIDENCE = frozenset({"family", "median_minutes", "untold", "chat_url"})
 """Own fields of families that don't say what a rule does."""
 
 

@@ -189,6 +189,12 @@ class PublishParams(Section):
         return dict(named) if isinstance(named, dict) else {"": named} if named else {}
 
 
+CHAT_URL = (
+    r"^[a-z][a-z0-9+.-]*://[^\s{}\"\\]*(\{(alertname|service)\}[^\s{}\"\\]*)*$"
+)
+"""An address with no braces but those of the two names."""
+
+
 class ExportRulesParams(Section):
     """Settings of ``export_rules``."""
 
@@ -224,6 +230,10 @@ class ExportRulesParams(Section):
     """Receiver of your alertmanager.yml that is told of held alerts at once; it pages nobody. Where
     they go to a chat today anyway, they stay there. null = the top route's receiver, or else the
     first one, that is told of alerts and doesn't page."""
+    chat_url: Unset[Annotated[str, Field(pattern=CHAT_URL)]] = None
+    """Address at which people find what chat was told of a held alert: its search, with
+    ``{alertname}`` and ``{service}`` where their values belong. Pages that stand for held alerts
+    link to it. null = no link."""
     pagerduty_label_field: Annotated[str, Field(pattern=r"^[a-z_.]+\{label\}$")] = (
         "event.custom_details.{label}"
     )

@@ -335,6 +335,14 @@ def _annotations(rules: Sequence[HoldRule]) -> dict[str, str]:
         f'ALERTS{{alertstate=\\"firing\\"}})'
     )
     own = f"$labels.{service}"
+    address = rules[0].chat_url
+    link = (
+        "{{ with .Labels.alertname }}"
+        + address.replace("{alertname}", "{{ urlquery . }}").replace(
+            "{service}", f"{{{{ urlquery {own} }}}}"
+        )
+        + "{{ end }}"
+    )
     return {
         "summary": (
             f'{{{{ {own} }}}}: {{{{ with query (printf "count({firing})" {own}) }}}}'
@@ -345,9 +353,11 @@ def _annotations(rules: Sequence[HoldRule]) -> dict[str, str]:
             '| sortByLabel "alertname" }}'
             "- {{ .Labels.alertname }}: {{ .Value }} firing"
             f'{{{{ with query (printf "{began}" .Labels.alertname {own}) }}}}, since '
-            "{{ . | first | value | humanizeTimestamp }}{{ end }}\n"
+            "{{ . | first | value | humanizeTimestamp }}{{ end }}"
+            + (f" {link}" if address else "")
+            + "\n"
             f"{{{{ end }}}}{told}This page stands for them: they last, more than one came, or they "
-            "came back."
+            "came back, soon or more often than usual."
         ),
     }
 

@@ -80,7 +80,9 @@ class _Pager:
     mute: tuple[str, ...]
 
 
-def mine_hold(history: History, chat_receiver: str | None = None) -> MinedHold:
+def mine_hold(
+    history: History, chat_receiver: str | None = None, chat_url: str = ""
+) -> MinedHold:
     """Find noisy alert names and the services of which they are known to page.
 
     A name is noisy that paged `HoldMining.min_pages` times in the history, however long it is. A
@@ -93,6 +95,8 @@ def mine_hold(history: History, chat_receiver: str | None = None) -> MinedHold:
         The alerts.
     chat_receiver : str or None
         Receiver that is told of held alerts at once; None: see `chat_of`.
+    chat_url : str
+        As `HoldRule.chat_url`.
 
     Returns
     -------
@@ -122,7 +126,7 @@ def mine_hold(history: History, chat_receiver: str | None = None) -> MinedHold:
         if is_left_out(rule, history.params.exclude):
             reasons[series] = NOT_HELD.index(EXCLUDED)
         else:
-            rules.append(rule)
+            rules.append(rule.model_copy(update={"chat_url": chat_url}))
             done[series] = True
     reasons[held & without_chat] = NOT_HELD.index(NO_CHAT)
     order = sorted(range(len(rules)), key=lambda at: (-rules[at].support.episodes, rules[at].id))

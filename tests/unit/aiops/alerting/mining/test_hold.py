@@ -80,7 +80,8 @@ def test_the_settings_say_how_often_is_noisy_and_what_rules_do():
     world = World()
     noisy(world, "Often", 6, app="a")
     own = {"service_label": "app", "min_pages": 5, "wait_seconds": 180, "again_seconds": 60,
-           "fresh_seconds": 70, "names": 4, "instances": 5, "window_seconds": 80}  # fmt: skip
+           "fresh_seconds": 70, "names": 4, "instances": 5, "services": 6, "storm_seconds": 90,
+           "rate_seconds": 100, "usual_rates": 7, "rise": 8, "window_seconds": 80}  # fmt: skip
     params = PARAMS.model_copy(update={"hold": HoldMining(**own)})
     (rule,) = mine(world.frame(), params)
     does = rule.model_dump()
