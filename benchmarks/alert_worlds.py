@@ -85,7 +85,6 @@ def params_for(world: Path, lake: Path) -> AiopsParams:
     ours["export_rules"] |= {
         "alertmanager_yml": str(world / "alertmanager.yml"),
         "prometheus": [str(path) for path in sorted((world / "prometheus").glob("*.yml"))],
-        "prometheus_rules": [],
         "watch": str(world),
     }
     return AiopsParams.model_validate(ours)

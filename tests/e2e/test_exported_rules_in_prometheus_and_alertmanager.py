@@ -154,7 +154,7 @@ def made_up_history(seed: int) -> tuple[list[Labels], list[tuple[int, int, int]]
 
 SHORT = {
     "wait_seconds": 150, "again_seconds": 300, "fresh_seconds": 120, "names": 2, "instances": 2,
-    "services": 2, "storm_seconds": 60, "rate_seconds": 600, "usual_rates": 3, "rise": 1,
+    "services": 2, "storm_seconds": 60, "rate_seconds": 300, "usual_rates": 2, "rise": 1,
     "window_seconds": 600,
 }  # fmt: skip
 
@@ -323,7 +323,7 @@ def test_a_page_names_the_alerts_that_it_stands_for(address: str, tmp_path: Path
 
 FAST = {
     "wait_seconds": 10, "again_seconds": 25, "fresh_seconds": 8, "names": 2, "instances": 3,
-    "window_seconds": 30,
+    "services": 9, "window_seconds": 30,
 }  # fmt: skip
 LASTS = 50
 NEAR = 3.5

@@ -137,9 +137,9 @@ class HoldRule(RuleBase):
     storm_seconds : int, seconds
         See `services`.
     rate_seconds, usual_rates, rise : int
-        An alert pages at once that began more than `rise` times, and than `rise` times as often as
-        is usual, in the last `rate_seconds`: usual is its mean over the `usual_rates` such times
-        before.
+        An alert pages at once that began so often in the last `rate_seconds`: `rise` times, and
+        `rise` times for each time that is usual. Usual is its mean over as many such times as
+        `usual_rates` says, before the last so many: what changed is not usual at once.
     window_seconds : int, seconds
         A service pages once in so long.
     untold

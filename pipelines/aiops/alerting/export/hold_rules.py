@@ -151,10 +151,12 @@ def hold_rules(rules: Sequence[HoldRule], step: int) -> list[PrometheusRule]:
     pace = f"offset {duration(step)}"
     within = f"round(time() - signalbox:onset {pace}) < {window}"
     many = f"signalbox:fresh >= {instances}"
-    rates, rise, usual = one.usual_rates, one.rise, one.rate_seconds * (one.usual_rates + 1)
-    late = f"count_over_time(signalbox:started[{half_less(one.rate_seconds, step)}])"
+    rates, rise = one.usual_rates, one.rise
+    late, near, far = (
+        f"count_over_time(signalbox:started[{half_less(one.rate_seconds * times, step)}])"
+        for times in (1, rates, 2 * rates)
+    )
     past = f"offset {duration(one.storm_seconds)}"
-    longer = f"count_over_time(signalbox:started[{half_less(usual, step)}])"
     return [
         PrometheusRule(
             "alerts that are held", "record", "signalbox:held", _held_expression(rules, by)
@@ -194,14 +196,14 @@ or (
         ),
         PrometheusRule(
             f"held alerts that people must hear of: with company, for {duration(wait)}, twice within "
-            f"{duration(again)}, or over {rise} times as often in {duration(one.rate_seconds)} as is "
-            "usual",
+            f"{duration(again)}, or {rise} times as often in {duration(one.rate_seconds)} as in "
+            f"the {duration(one.rate_seconds * rates)} before the last",
             "record", "signalbox:due",
             f"""\
 signalbox:several
 or (signalbox:held and round(time() - signalbox:since) >= {wait - step})
 or (signalbox:held and count_over_time(signalbox:started[{half_less(again, step)}]) >= 2)
-or (signalbox:held and ({late} * {rates} > {rise} * ({rates} + {longer} - {late})))""",
+or (signalbox:held and ({late} * {rates} >= {rise} * ({rates} + {far} - {near})))""",
         ),
         PrometheusRule(
             f"when the service paged last; one page in {duration(window)} and, within it, one "
@@ -481,7 +483,7 @@ _READ = {
     r"offset (?P<storm_seconds>\w+)\)\n    >= (?P<services>\d+)\n  \)\n\)",
     "signalbox:due": r"[\s\S]*since\) >= (?P<wait_seconds>-?\d+)\)\n.*started\["
     r"(?P<again_seconds>\w+)\]\) >= 2\)\n.*?started\[(?P<rate_seconds>\w+)\]\) \* "
-    r"(?P<usual_rates>\d+) > (?P<rise>\d+) \* .*",
+    r"(?P<usual_rates>\d+) >= (?P<rise>\d+) \* .*",
     "signalbox:onset": r"[\s\S]*?\) < (?P<window_seconds>\d+)\)[\s\S]*",
 }
 """Where each setting stands; numbers as they are written there."""

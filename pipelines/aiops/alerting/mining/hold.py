@@ -299,8 +299,9 @@ def _rule(
         sentence=(
             f"{name} paged {pager.receiver} {pages:,} times, of {_counted(services, 'service')}; "
             f"{bound.value:.0%} of its alerts were over within {words(wait)}. It tells {told} at "
-            f"once, and pages if it lasts {words(wait)}, comes with others of its service, or is "
-            f"back within {words(params.again_seconds)}."
+            f"once, and pages if it lasts {words(wait)}, comes with others of its service or in a "
+            f"storm, is back within {words(params.again_seconds)}, or comes far more often than is "
+            "usual."
         ),
         support=support.support_of(episodes, rows),
         bound=bound,

@@ -252,15 +252,15 @@ def _storms(rule: HoldRule, step: int, names: Runs, of: _Kinds) -> Runs:
 
 def _risen(rule: HoldRule, step: int, run: Runs) -> Runs:
     """Find when a held alert began far more often of late than is usual for it."""
-    now, usual = (
-        ticks(2 * seconds - step, 2 * step)
-        for seconds in (rule.rate_seconds, rule.rate_seconds * (rule.usual_rates + 1))
-    )
-    # Numbers change as it begins, and as an earlier beginning leaves one of the two ranges.
-    span = int(run.end.max(initial=0)) + usual + 1
+    rates = rule.usual_rates
+    ranges = [
+        ticks(2 * rule.rate_seconds * times - step, 2 * step) for times in (1, rates, 2 * rates)
+    ]
+    # Numbers change as it begins, and as an earlier beginning leaves one of the ranges.
+    span = int(run.end.max(initial=0)) + 2
     at = run.key * span + run.start
     edges, owners = [run.start], [np.arange(len(run))]
-    for length in (now, usual):
+    for length in ranges:
         first = np.searchsorted(at, run.key * span + np.maximum(run.start - length, -1), "right")
         stop = np.searchsorted(at, run.key * span + np.maximum(run.end - length, 0))
         owner, gone = spread(first, np.maximum(stop - first, 0))
@@ -270,13 +270,10 @@ def _risen(rule: HoldRule, step: int, run: Runs) -> Runs:
     order = order_of(owner, tick)
     owner, tick = owner[order], tick[order]
     own = run.key[owner] * span
-    of_late, of_usual = (
-        owner + 1 - np.searchsorted(at, own + np.maximum(tick - length + 1, 0))
-        for length in (now, usual)
+    late, near, far = (
+        owner + 1 - np.searchsorted(at, own + np.maximum(tick - length + 1, 0)) for length in ranges
     )
-    up = np.flatnonzero(
-        of_late * rule.usual_rates > rule.rise * (rule.usual_rates + of_usual - of_late)
-    )
+    up = np.flatnonzero(late * rates >= rule.rise * (rates + far - near))
     until = run.end[owner]
     until[:-1] = np.where(heads(owner)[1:], until[:-1], tick[1:])
     return Runs.of(run.key[owner[up]], tick[up], until[up])

@@ -324,5 +324,5 @@ def test_a_rule_says_what_it_rests_on():
     assert rule.sentence == (
         "Often paged pager 25 times, of 1 service; 75% of its alerts were over within 5 minutes. "
         "It tells slack at once, and pages if it lasts 5 minutes, comes with others of its "
-        "service, or is back within 30 minutes."
+        "service or in a storm, is back within 30 minutes, or comes far more often than is usual."
     )

@@ -142,8 +142,11 @@ class Prometheus:
         twice = where(begins, lambda value: value >= 2)
         rates, rise = rule.usual_rates, rule.rise
         late = self.range("started", now, rule.rate_seconds - step / 2)
-        longer = self.range("started", now, rule.rate_seconds * (rates + 1) - step / 2)
-        risen = {k: 1 for k, n in late.items() if n * rates > rise * (rates + longer[k] - n)}
+        near, far = (
+            self.range("started", now, rule.rate_seconds * times - step / 2)
+            for times in (rates, 2 * rates)
+        )
+        risen = {k: 1 for k, n in late.items() if n * rates >= rise * (rates + far[k] - near[k])}
         due = or_(several, and_(held, lasting), and_(held, twice), and_(held, risen))
 
         told_before, onset_before = self.before("told", now), self.before("onset", now)
