@@ -213,10 +213,9 @@ def bad_set(params: AiopsParams, wait_seconds: int) -> dict[str, Any]:
         "select_rules": params.select_rules.model_copy(update={"incidents_for_full_wait": 1}),
     }))  # fmt: skip
     outcome = read_evidence(evidence_of("replay_rules")).details["outcome"]
-    gate = decision()
     return {
-        "verdict": gate["verdict"],
-        "because": [name for name, found in gate["checks"].items() if found == "reject"],
+        "verdict": decision()["verdict"],
+        "because": read_evidence(evidence_of("gate_rules")).details["because"],
         "saved_share": outcome["saved_share"],
         "missed": outcome["missed"],
     }
