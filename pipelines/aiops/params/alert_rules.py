@@ -192,9 +192,7 @@ class PublishParams(Section):
         return dict(named) if isinstance(named, dict) else {"": named} if named else {}
 
 
-CHAT_URL = (
-    r"^[a-z][a-z0-9+.-]*://[^\s{}\"\\]*(\{(alertname|service)\}[^\s{}\"\\]*)*$"
-)
+CHAT_URL = r"^[a-z][a-z0-9+.-]*://[^\s{}\"\\]*(\{(alertname|service)\}[^\s{}\"\\]*)*$"
 """An address with no braces but those of the two names."""
 
 

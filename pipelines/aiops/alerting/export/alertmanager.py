@@ -83,6 +83,7 @@ def merge_config(
     rules: Sequence[Rule],
     paging_receivers: Sequence[str] | None = None,
     process: Process = CURRENT,
+    *,
     apart: Sequence[str] = (),
 ) -> MergedConfig:
     """Merge rules into the text of a configuration.
@@ -126,7 +127,7 @@ def merge_config(
         except _RefusedError as error:
             refused[error.rule] = error.why
             left = [rule for rule in left if rule.id != error.rule]
-    _check(merged, original, name, config, left, apart)
+    _check(merged, original, name, config, left, apart=apart)
     return MergedConfig(bom + original, bom + merged, placed, refused)
 
 
@@ -300,6 +301,7 @@ def _check(
     name: str,
     config: Config,
     rules: Sequence[Rule],
+    *,
     apart: Sequence[str],
 ) -> None:
     wanted = without_origin(apply_rules(config, rules, apart))

@@ -80,9 +80,7 @@ class _Pager:
     mute: tuple[str, ...]
 
 
-def mine_hold(
-    history: History, chat_receiver: str | None = None, chat_url: str = ""
-) -> MinedHold:
+def mine_hold(history: History, chat_receiver: str | None = None, chat_url: str = "") -> MinedHold:
     """Find noisy alert names and the services of which they are known to page.
 
     A name is noisy that paged `HoldMining.min_pages` times in the history, however long it is. A

@@ -74,7 +74,10 @@ def test_a_key_that_nothing_reads_is_taken_with_a_note(
     tmp_path: Path, old: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _note.cache_clear()
-    for value, said in (([], ""), (["mine.yml"], f"note: {old} isn't read any more, take it out\n")):
+    for value, said in (
+        ([], ""),
+        (["mine.yml"], f"note: {old} isn't read any more, take it out\n"),
+    ):
         text = yaml.safe_dump(nested(old, value))
         (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
         assert load_aiops_params(tmp_path).export_rules == AiopsParams().export_rules

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.aiops.alerting.config import (
-    SECOND,
     PAGE_NAME,
     QUIET_RECEIVER,
+    SECOND,
     apply_rules,
     page_label,
     parse_config,
