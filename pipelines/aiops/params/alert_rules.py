@@ -60,9 +60,12 @@ class HoldMining(Section):
     instances: Annotated[int, Field(ge=2)] = 3
     """So many alerts of one name among them on one service page at once."""
     services: Annotated[int, Field(ge=2)] = 3
-    """A storm: one alert name begins on so many services …"""
+    """A storm: one alert name begins on so many services, or on more …"""
     storm_seconds: PositiveInt = 60
     """… within so long. Then what began within `fresh_seconds` pages at once, on every service."""
+    max_storms_a_day: Annotated[float, Field(gt=0)] = 2.0
+    """Where the history has more of them, a storm takes so many services that it hasn't: in a large
+    company some name begins on three services within a minute all the time."""
     rate_seconds: PositiveInt = 86_400
     """Regimes: how often an alert began in the last so many seconds …"""
     usual_rates: PositiveInt = 7

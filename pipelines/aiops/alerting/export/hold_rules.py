@@ -196,8 +196,9 @@ or (
         ),
         PrometheusRule(
             f"held alerts that people must hear of: with company, for {duration(wait)}, twice "
-            f"within {duration(again)}, or {rise} times as often in {duration(one.rate_seconds)} as in "
-            f"the {duration(one.rate_seconds * rates)} before the last",
+            f"within {duration(again)}, or {rise} times as often in "
+            f"{duration(one.rate_seconds)} as in the {duration(one.rate_seconds * rates)} before "
+            "the last",
             "record", "signalbox:due",
             f"""\
 signalbox:several

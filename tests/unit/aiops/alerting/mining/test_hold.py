@@ -326,3 +326,23 @@ def test_a_rule_says_what_it_rests_on():
         "It tells slack at once, and pages if it lasts 5 minutes, comes with others of its "
         "service or in a storm, is back within 30 minutes, or comes far more often than is usual."
     )
+
+
+@pytest.mark.parametrize(("services", "a_day", "found"), [(5, 12, 6), (5, 1, 3), (2, 12, 3)])
+def test_a_storm_takes_more_services_than_begin_together_every_few_hours(services, a_day, found):
+    """A name on `services` services within a minute, so often a day."""
+    world = World()
+    for n in range(10 * a_day):
+        for number in range(services):
+            world.add(n * 86_400 // a_day + 10 * number, 120, "Often", service=f"s{number}")
+    rules = mine(world.frame(), only("hold"))
+    assert {rule.services for rule in rules} == {found}
+
+
+def test_twice_on_one_service_is_no_storm():
+    world = World()
+    for n in range(200):
+        for number in range(6):
+            world.add(n * 3600 + 5 * number, 120, "Often", service="a", pod=f"p{number}")
+    (rule,) = mine(world.frame(), only("hold"))
+    assert rule.services == 3
