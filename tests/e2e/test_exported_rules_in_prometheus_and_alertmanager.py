@@ -56,7 +56,7 @@ def run(*command: str, place: Path) -> str:
     for program in command[:1]:
         need_program(program)
     done = subprocess.run(
-        command, cwd=place, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=place, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

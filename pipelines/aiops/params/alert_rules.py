@@ -70,7 +70,7 @@ class HoldMining(Section):
     """Regimes: how often an alert began in the last so many seconds …"""
     usual_rates: PositiveInt = 7
     """… is compared with its mean over so many such times, before the last so many: in the week
-    before the last one. Prometheus must keep both; until it has them, little is usual."""
+    before the last one. Prometheus must keep both; until it has them, nothing is unusual."""
     rise: PositiveInt = 5
     """What began so many times as often as that, and so many times more, pages at once: it is not
     what the history knew."""

@@ -157,6 +157,10 @@ def hold_rules(rules: Sequence[HoldRule], step: int) -> list[PrometheusRule]:
         for times in (1, rates, 2 * rates)
     )
     past = f"offset {duration(one.storm_seconds)}"
+    oldest = (
+        f"count_over_time(signalbox:started[{half_less(one.rate_seconds, step)}] "
+        f"offset {duration(one.rate_seconds * (2 * rates - 1))})"
+    )
     return [
         PrometheusRule(
             "alerts that are held", "record", "signalbox:held", _held_expression(rules, by)
@@ -204,7 +208,11 @@ or (
 signalbox:several
 or (signalbox:held and round(time() - signalbox:since) >= {wait - step})
 or (signalbox:held and count_over_time(signalbox:started[{half_less(again, step)}]) >= 2)
-or (signalbox:held and ({late} * {rates} >= {rise} * ({rates} + {far} - {near})))""",
+or (
+  signalbox:held
+  and ({late} * {rates} >= {rise} * ({rates} + {far} - {near}))
+  and on () {oldest}
+)""",
         ),
         PrometheusRule(
             f"when the service paged last; one page in {duration(window)} and, within it, one "
@@ -483,8 +491,8 @@ _READ = {
     "signalbox:several": r"[\s\S]*\) >= (?P<names>\d+)\)\)\n.*>= (?P<instances>\d+)\)\)\n[\s\S]*"
     r"offset (?P<storm_seconds>\w+)\)\n    >= (?P<services>\d+)\n  \)\n\)",
     "signalbox:due": r"[\s\S]*since\) >= (?P<wait_seconds>-?\d+)\)\n.*started\["
-    r"(?P<again_seconds>\w+)\]\) >= 2\)\n.*?started\[(?P<rate_seconds>\w+)\]\) \* "
-    r"(?P<usual_rates>\d+) >= (?P<rise>\d+) \* .*",
+    r"(?P<again_seconds>\w+)\]\) >= 2\)\nor \(\n  signalbox:held\n.*?started\[(?P<rate_seconds>\w+)\]\) \* "
+    r"(?P<usual_rates>\d+) >= (?P<rise>\d+) \* [\s\S]*",
     "signalbox:onset": r"[\s\S]*?\) < (?P<window_seconds>\d+)\)[\s\S]*",
 }
 """Where each setting stands; numbers as they are written there."""

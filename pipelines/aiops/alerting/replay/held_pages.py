@@ -276,7 +276,13 @@ def _risen(rule: HoldRule, step: int, run: Runs) -> Runs:
     up = np.flatnonzero(late * rates >= rule.rise * (rates + far - near))
     until = run.end[owner]
     until[:-1] = np.where(heads(owner)[1:], until[:-1], tick[1:])
-    return Runs.of(run.key[owner[up]], tick[up], until[up])
+    risen = Runs.of(run.key[owner[up]], tick[up], until[up])
+    # Nothing is known to be usual before the oldest of these times has a beginning of anything.
+    past = rule.rate_seconds * (2 * rates - 1)
+    whole = ticks(2 * (past + rule.rate_seconds) - step, 2 * step)
+    nobody = np.zeros_like(run.start)
+    known = Runs.of(nobody, run.start + ticks(past, step), run.start + whole)
+    return common(risen, known, np.zeros(int(run.key.max(initial=-1)) + 1, dtype=np.int64))
 
 
 def _pages(found: _Due, pager_of: Ints, held: HeldAlerts) -> Runs:

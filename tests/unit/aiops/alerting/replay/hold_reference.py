@@ -84,7 +84,7 @@ class Prometheus:
     def range(self, name, now, seconds):
         """Samples of (now - seconds, now] of each series, as counts."""
         found = Counter()
-        tick = now
+        tick = now // self.step * self.step
         while tick > now - seconds:
             found.update(self.recorded.get((name, tick), {}).keys())
             tick -= self.step
@@ -147,6 +147,9 @@ class Prometheus:
             for times in (rates, 2 * rates)
         )
         risen = {k: 1 for k, n in late.items() if n * rates >= rise * (rates + far[k] - near[k])}
+        past = now - rule.rate_seconds * (2 * rates - 1)
+        oldest = self.range("started", past, rule.rate_seconds - step / 2)
+        risen = and_(risen, oldest, ())
         due = or_(several, and_(held, lasting), and_(held, twice), and_(held, risen))
 
         told_before, onset_before = self.before("told", now), self.before("onset", now)
