@@ -360,12 +360,19 @@ def answer(
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; an override must have a reason.")] = "",
     project: Project = Path(),
+    as_json: AsJson = False,
 ) -> None:
-    """Answer a release's question in Airflow, with the login of the project's own Airflow."""
+    """Answer a release's question in Airflow, with the login of the project's own Airflow.
+
+    Example: signalbox answer model_release --approve --reason "report read"
+    """
+    console = Console(stderr=as_json)
     with one_line_errors(), work_for(project):
         from pipelines.cli.release_run import answer_waiting
 
-        answer_waiting(Console(), product, run, approve=approve, reason=reason)
+        done = answer_waiting(console, product, run, approve=approve, reason=reason)
+        if as_json:
+            print_json(done)
 
 
 def score(
@@ -379,7 +386,10 @@ def score(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Score a table with the model in production; write predictions with reasons."""
+    """Score a table with the model in production; write predictions with reasons.
+
+    Example: signalbox score --input data/new.parquet --name march
+    """
     from pipelines.mlops.scoring.record import FOLDER, describe, predictions_path
     from pipelines.mlops.scoring.score import score_input
 
@@ -388,8 +398,7 @@ def score(
     if as_json:
         print_json(record.model_dump(mode="json"))
         return
-    typer.echo(describe(record))
-    typer.echo(str(predictions_path(project / FOLDER, record.name)))
+    print_lines([describe(record), str(predictions_path(project / FOLDER, record.name))])
 
 
 def monitor(
@@ -400,7 +409,10 @@ def monitor(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Measure what was scored and how it turned out; alarms go to the ledger."""
+    """Measure what was scored and how it turned out; alarms go to the ledger.
+
+    Example: signalbox monitor --date 2026-03-31
+    """
     from pipelines.mlops.monitoring.result import describe
     from pipelines.mlops.monitoring.watch import watch_project
 
@@ -412,4 +424,4 @@ def monitor(
     if as_json:
         print_json(result.model_dump(mode="json"))
         return
-    typer.echo(describe(result))
+    print_lines(describe(result).splitlines())
