@@ -50,7 +50,10 @@ class _Known:
 def list_incidents(
     window: InWindow = "", *, project: Project = Path(), as_json: AsJson = False
 ) -> None:
-    """List incidents, the newest first; of one that several windows tell of, the last state."""
+    """List incidents, the newest first; of one that several windows tell of, the last state.
+
+    Example: signalbox incidents list --window 20260302T000000Z_20260302T010000Z
+    """
     with one_line_errors():
         found = _all(project, window)
     if as_json:
@@ -67,7 +70,10 @@ def show_incident(
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Show an incident: likely causes with their evidence, blast radius, timeline, the like."""
+    """Show an incident: likely causes with their evidence, blast radius, timeline, the like.
+
+    Example: signalbox incidents show 4f2a
+    """
     with one_line_errors():
         found = [
             known_incident
@@ -88,7 +94,10 @@ def show_incident(
 def post_incidents(
     window: InWindow = "", *, project: Project = Path(), as_json: AsJson = False
 ) -> None:
-    """Send the newest window's incidents to aiops.group_incidents.post; dry_run there decides."""
+    """Send the newest window's incidents to aiops.group_incidents.post; dry_run there decides.
+
+    Example: signalbox incidents post
+    """
     from pipelines.aiops.group_incidents import post
 
     with one_line_errors():

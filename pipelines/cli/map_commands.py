@@ -1,4 +1,4 @@
-"""``signalbox impact`` and ``signalbox service_map``: who depends on whom, and what moved.
+"""``signalbox impact`` and ``signalbox service-map``: who depends on whom, and what moved.
 
 Nothing is written to the work tree, whatever is asked for.
 
@@ -170,7 +170,10 @@ def impact(
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Show who depends on a service, directly and through others, with shares of traffic."""
+    """Show who depends on a service, directly and through others, with shares of traffic.
+
+    Example: signalbox impact checkout
+    """
     with one_line_errors():
         if map_name and rev:
             raise SignalboxError("--map and --rev name two maps; give one of them")
@@ -198,7 +201,10 @@ def diff(
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Show what appeared, vanished, slowed or fails more in B than in A, beyond chance."""
+    """Show what appeared, vanished, slowed or fails more in B than in A, beyond chance.
+
+    Example: signalbox service-map diff HEAD~1 HEAD
+    """
     with one_line_errors():
         from pipelines.aiops.service_map.edge_changes import diff_maps
 
@@ -226,7 +232,10 @@ def build(
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Build a map from the spans of aiops.analysis.lake; by default of the window of params."""
+    """Build a map from the spans of aiops.analysis.lake; by default of the window of params.
+
+    Example: signalbox service-map build /tmp/map --from 2026-03-01 --to 2026-03-02
+    """
     with one_line_errors():
         if (first is None) != (last is None):
             raise SignalboxError("give both --from and --to, or none of them")

@@ -166,7 +166,10 @@ class ShownVersion(TypedDict):
 
 
 class ShownRegistry(TypedDict):
-    """What ``registry show --json`` prints; `production` is by product, null where there is none."""
+    """What ``registry show --json`` prints.
+
+    `production` is by product, null where nothing is there.
+    """
 
     production: dict[str, str | None]
     versions: list[ShownVersion]
@@ -247,11 +250,11 @@ def _version_lines(product: str, known: list[ShownVersion]) -> list[str]:
     lines = [f"{product}: {f'{now} is in production' if now else 'nothing is in production'}"]
     for version in known:
         time = datetime.fromtimestamp(version["time"], UTC)
-        anchor = f"ledger {version['anchor'][:12]}" if version["anchor"] else "not in the ledger"
         stages = f", in {', '.join(version['stages'])}" if version["stages"] else ""
+        anchor = "" if version["anchor"] else ", not anchored in the ledger"
         lines.append(
             f"  {version['version']:<8} {time:%Y-%m-%d %H:%M} UTC, commit "
-            f"{version['commit'][:12]}, {anchor}{stages}"
+            f"{version['commit'][:12]}{stages}{anchor}"
         )
     return lines
 
