@@ -27,6 +27,33 @@ SHOWN = 30
 """Values of a trend that are drawn: so many fit a line of 80 columns."""
 
 
+class ShownPoint(TypedDict):
+    """A value of a trend: of which entry of the ledger, when, of which run or commit."""
+
+    seq: int
+    time: str
+    run: str
+    value: float | None
+
+
+class ShownKpi(TypedDict):
+    """A KPI and where it stands: ``kpis --json`` prints a list of these."""
+
+    id: str
+    owner: str
+    measures: str
+    formula: str
+    target: float
+    direction: str
+    unit: str
+    product: str
+    value: float | None
+    met: bool | None
+    missing: str
+    figures: dict[str, float | None]
+    trend: list[ShownPoint]
+
+
 def kpis(
     as_json: AsJson = False,
     project: Project = Path(),

@@ -7,7 +7,7 @@ line says what to do); 2 wrong usage.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 
 import typer
 
@@ -33,6 +33,34 @@ _CAUSES = 3
 app = typer.Typer(help="Incidents: what is wrong, where, and what changed.", no_args_is_help=True)
 
 
+class ShownIncident(TypedDict):
+    """An incident as a report has it, with its window and where the report lies.
+
+    ``incidents show --json`` prints one, ``incidents list --json`` a list.
+    """
+
+    window: dict[str, str]
+    place: str
+    report: str
+    id: str
+    title: str
+    start_us: int
+    end_us: int
+    affected: list[str]
+    exposed: list[str]
+    findings: list[str]
+    timeline: list[dict[str, Any]]
+    causes: list[dict[str, Any]]
+    similar: list[dict[str, Any]]
+
+
+class PostedIncidents(TypedDict):
+    """What ``incidents post --json`` prints: url, incident, dry_run, status and body of each."""
+
+    place: str
+    sent: list[dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class _Known:
     """An incident, and the directory whose report lists it."""
@@ -41,9 +69,9 @@ class _Known:
     window: dict[str, str]
     incident: dict[str, Any]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> ShownIncident:
         report = {"place": str(self.directory), "report": str(_report(self.directory))}
-        return {"window": self.window, **report, **self.incident}
+        return cast(ShownIncident, {"window": self.window, **report, **self.incident})
 
 
 @app.command("list")
@@ -107,7 +135,7 @@ def post_incidents(
             raise SignalboxError("aiops.group_incidents.post.urls is empty: nobody to send it to")
         sent = post(params, directory)
     if as_json:
-        print_json({"place": str(directory), "sent": sent})
+        print_json(PostedIncidents(place=str(directory), sent=sent))
         return
     print_lines([_sent(message) for message in sent] or [f"{directory}: no incidents"])
 
@@ -155,8 +183,11 @@ def _all(project: Path, window: str) -> list[_Known]:
 
 
 def _line(incident: dict[str, Any]) -> str:
-    times = f"{_time(incident['start_us'])} – {_time(incident['end_us'])}"
-    return f"{incident['id']}  {times}  {incident['title']}"
+    start, end = _time(incident["start_us"]), _time(incident["end_us"])
+    if end[:10] == start[:10]:
+        end = end[11:]
+    # To the minute, so that id, times and title of most fit a line; `show` has the seconds.
+    return f"{incident['id']}  {start[:-4]}–{end[:-4]}Z  {incident['title']}"
 
 
 def _sent(message: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ cannot be read, or something is wrong that the user can mend (one line says what
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 from rich.console import Console
@@ -84,6 +84,24 @@ def verify(
     else:
         _print_verification(found)
     raise typer.Exit(0 if found.ok else 1)
+
+
+class ShownKey(TypedDict):
+    """A key of the ledger: entries that it signs, why there is one, whether it is here."""
+
+    id: str
+    public_key: str
+    since: int
+    until: int | None
+    reason: str
+    here: bool
+
+
+class ShownKeys(TypedDict):
+    """What ``ledger keys --json`` prints."""
+
+    folder: str
+    keys: list[ShownKey]
 
 
 @app.command()
@@ -214,6 +232,21 @@ STYLES = {
     "remediation": "yellow",
 }
 """Kinds of the timeline: decisions about what is in production, and what called for them."""
+
+
+class ToldEntry(TypedDict):
+    """An entry of the ledger, and what it says: ``history --json`` prints a list of these."""
+
+    seq: int
+    time: str
+    kind: str
+    subject: str
+    data: dict[str, Any]
+    previous: str
+    key: str
+    hash: str
+    signature: str
+    sentence: str
 
 
 def history(

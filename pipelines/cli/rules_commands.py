@@ -5,7 +5,7 @@ Exit codes: 0 done (``status``: nothing is wrong); 1 refused, or something is wr
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 
 import typer
 
@@ -71,6 +71,18 @@ def publish_rules(
         _show(done, as_json)
 
 
+class RulesDiff(TypedDict):
+    """What ``rules diff --json`` prints; rules that are left out, and changed files, with why."""
+
+    release: str
+    changed: dict[str, str]
+    expired: dict[str, str]
+    withdrawn: dict[str, str]
+    unplaced: dict[str, str]
+    shadow: bool
+    diff: str
+
+
 @app.command("diff")
 def diff_rules(today: Today = "", project: Project = Path(), as_json: AsJson = False) -> None:
     """Show what publishing would change; nothing is written.
@@ -88,21 +100,29 @@ def diff_rules(today: Today = "", project: Project = Path(), as_json: AsJson = F
             _params(project).export_rules,
             today=_day(today),
         )
-    facts: dict[str, Any] = {
-        "release": plan.released.name,
-        "changed": dict(plan.changed),
-        "expired": dict(plan.expired),
-        "withdrawn": dict(plan.withdrawn),
-        "unplaced": dict(plan.unplaced),
-        "shadow": plan.shadow,
-    }
+    facts = RulesDiff(
+        release=plan.released.name,
+        changed=dict(plan.changed),
+        expired=dict(plan.expired),
+        withdrawn=dict(plan.withdrawn),
+        unplaced=dict(plan.unplaced),
+        shadow=plan.shadow,
+        diff=plan.diff,
+    )
     if as_json:
-        print_json({**facts, "diff": plan.diff})
+        print_json(facts)
         return
     print_lines(plan.diff.splitlines() or ["nothing would change"], wrap=False)
-    print_lines(_left_out(facts))
+    print_lines(_left_out(dict(facts)))
     print_lines([f"{_SHADOW_ON}: 'publish' writes none of this"] if plan.shadow else [])
     print_lines([f"changed: {path}: {why}" for path, why in plan.changed.items()])
+
+
+class WithdrawnRule(TypedDict):
+    """What ``rules withdraw --json`` prints; `publication` is null where nothing was published."""
+
+    rule: str
+    publication: dict[str, Any] | None
 
 
 @app.command("withdraw")
@@ -136,12 +156,25 @@ def withdraw_rule(
             merge_changed=merge,
             judging=None if unjudged else judging_of(project, params, harm=True),
         )
-    if done is not None:
-        _show(done, as_json)
-    elif as_json:
-        print_json({"withdrawn": rule, "files": []})
+    if as_json:
+        facts = None if done is None else done.model_dump(mode="json")
+        print_json(WithdrawnRule(rule=rule, publication=facts))
+    elif done is not None:
+        _show(done, as_json=False)
     else:
         print_lines([f"{rule} is withdrawn; nothing was published yet, so no file changed"])
+
+
+class RulesStatus(TypedDict):
+    """What ``rules status --json`` prints; `files` by path, `withdrawn` by rule with why."""
+
+    released: str | None
+    published: str | None
+    files: dict[str, str]
+    rules: list[dict[str, Any]]
+    shadow: dict[str, Any] | None
+    withdrawn: dict[str, str]
+    problems: list[str]
 
 
 @app.command("status")

@@ -49,9 +49,16 @@ def ingest(
     with one_line_errors():
         done, failed = _ingest_all(project.resolve(), source or [], first, last, quiet=as_json)
         if as_json:
-            print_json({"sources": [asdict(ingested) for ingested in done], "failed": failed})
+            print_json(IngestedSources(sources=[asdict(each) for each in done], failed=failed))
         if failed:
             raise SignalboxError("; ".join(failed.values()))
+
+
+class IngestedSources(TypedDict):
+    """What ``ingest --json`` prints: what came of each source, and why others couldn't be read."""
+
+    sources: list[dict[str, Any]]
+    failed: dict[str, str]
 
 
 def _ingest_all(
