@@ -105,7 +105,7 @@ def collect(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9099,
     max_body: Annotated[int, typer.Option(min=1024, help="Largest payload, in bytes.")] = 8 << 20,
     otlp: Annotated[
-        Path, typer.Option(help="Where OTLP goes: <folder>/{metrics,traces,logs}/<day>.jsonl.")
+        Path, typer.Option(help="Where OTLP goes: below it metrics, traces and logs, a file a day.")
     ] = Path("telemetry/otlp"),
     mask: Annotated[
         bool, typer.Option(help="Mask personal data and secrets in OTLP logs before they are kept.")

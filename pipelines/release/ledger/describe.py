@@ -137,7 +137,7 @@ def _erasure(data: dict[str, Any]) -> str:
         found = ", ".join(f"{store} {count:,}" for store, count in data["found_in"].items())
         return f"erasure begun of {who}: found in {found or 'no store'}"
     rows = sum(removal["rows"] for removal in data["removed"])
-    what = f"{_number(len(data['removed']), 'file or object')}, {_number(rows, 'row')}"
+    what = f"{_number(len(data['removed']), 'object')}, {_number(rows, 'row')}"
     if stage == "done":
         return f"erased {who}: {what}"
     return f"erasure incomplete of {who}: {what}; remains in {'; '.join(data['remaining'])}"
@@ -178,8 +178,8 @@ def _publication(data: dict[str, Any]) -> str:
     else:
         files = ", ".join(data["files"]) or "no file"
         words = f"published: {data['release']}, {rules} in {files}"
-    more = [f"by {data['who']}"] * bool(data.get("who"))
-    more += [data["reason"]] * bool(data.get("reason"))
+    more = [f"by {data['who']}"] if data.get("who") else []
+    more += [data["reason"]] if data.get("reason") else []
     more += [
         f"left out as {key}: {', '.join(data[key])}" for key in ("expired", "withdrawn")
         if data[key]
