@@ -132,11 +132,15 @@ def _trend(points: "list[Point]") -> str:
 
     known = [point for point in points if point.value is not None]
     if not known:
-        return "no earlier value" + (f" in {len(points)} runs" if points else "")
+        return (
+            f"no value in {len(points)} entries of the ledger"
+            if points
+            else "no value in the ledger yet"
+        )
     first, last = known[0], known[-1]
     end = f"{last.value:.4g} on {last.time[:10]}"
     if len(known) == 1:
-        return f"one earlier value: {end}"
+        return f"one value in the ledger: {end}"
     drawn = spark([point.value for point in points][-SHOWN:])
     return f"{first.value:.4g} on {first.time[:10]} → {end}, {len(known)} values: {drawn}"
 

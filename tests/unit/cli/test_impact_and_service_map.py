@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from docs.make_commands import RESULTS
 from pipelines.aiops.service_map.build import build_lake_map
 from pipelines.aiops.service_map.model import read_map, write_map
 from pipelines.cli.main import app
 from tests.support.aiops_world import HOUR, World, write_lake
+from tests.support.shapes import faults
 from tests.support.small_project import call
 
 PARAMS = "aiops: {analysis: {lake: lake, results: out, hours: 24}}\n"
@@ -41,7 +43,10 @@ def signalbox(project: Path, *arguments: str) -> Any:
 def data(project: Path, *arguments: str) -> Any:
     done = signalbox(project, *arguments, "--json")
     assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
+    told = json.loads(done.stdout)
+    name = arguments[0] if arguments[0] == "impact" else " ".join(arguments[:2])
+    assert faults(told, RESULTS[name]) == []
+    return told
 
 
 def window(first: float, last: float) -> str:

@@ -10,8 +10,9 @@ from pipelines.release.ledger.describe import describe, fields, short
 COMMIT, SHA = "a" * 40, "b" * 64
 ANSWER = {"who": "alice", "approves": True, "reason": "read it", "at": "", "channel": "airflow"}
 STEP = {
-    "step": "made", "version": "v1.1.0", "stage": "production", "commit": COMMIT, "replaces": "v1.0.0",
-    "who": "Rel Easer", "reason": "", "warnings": [], "approval": {"by": ["alice"]},
+    "step": "made", "version": "v1.1.0", "stage": "production", "commit": COMMIT,
+    "replaces": "v1.0.0", "who": "Rel Easer", "reason": "", "warnings": [],
+    "approval": {"by": ["alice"]},
 }  # fmt: skip
 PROOF = {"subject": f"hmac-sha256:{SHA}", "removed": [{"rows": 2}, {"rows": 1}], "remaining": []}
 

@@ -8,9 +8,11 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from docs.make_commands import RESULTS
 from pipelines.cli.release_commands import registry, release, rollback
 from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle import record_gate
+from tests.support.shapes import faults
 from tests.unit.release.lifecycle.product import (
     ARTIFACTS,
     REPORT,
@@ -35,6 +37,7 @@ def test_release_with_an_approval_given_here_says_so_in_the_ledger(project: Path
     made = make_run(project, 1, "review")
     done = call(project, "release", made, "--approver", "alice", "--reason", "read it", "--json")
     assert done.exit_code == 0, done.stderr
+    assert faults(json.loads(done.stdout), RESULTS["release"]) == []
     assert json.loads(done.stdout)["version"] == "v1.0.0"
     kinds = {entry.kind: entry.data for entry in Ledger.of(project).entries()}
     answer = kinds["approval"]["outcome"]["answers"][0]
