@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from docs.make_commands import RESULTS
 from pipelines.cli.console import print_lines, wrapped
