@@ -12,6 +12,7 @@ from signalbox_airflow.report_page import headers
 
 if TYPE_CHECKING:
     from pipelines.aiops.incidents.model import IncidentsFile
+    from pipelines.aiops.report.incidents.windows_page import Known
     from pipelines.reporting.page import Page
 
 PREFIX = "/signalbox-results"
@@ -92,11 +93,29 @@ def read_page(project: Path, window: str, page: str) -> bytes:
         raise SignalboxError(f"{window} has no {page} yet; run the DAG {DAG}") from None
 
 
+def has_page(project: Path, window: str, page: str) -> bool:
+    """Whether a window has a page of that name."""
+    from pipelines.core.errors import SignalboxError
+
+    try:
+        return bool(read_page(project, window, page))
+    except SignalboxError:
+        return False
+
+
 def list_windows(project: Path) -> "Page":
     """Make the content of a page that leads to the latest windows' incidents."""
+    from pipelines.aiops.report.incidents.windows_page import windows_page
+
+    shown, windows = known_windows(project, _LISTED)
+    return windows_page(shown, left_out=windows - len(shown))
+
+
+def known_windows(project: Path, limit: int) -> tuple[list["Known"], int]:
+    """Return the latest windows that have a page, the newest first, and how many there are."""
     from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
-    from pipelines.aiops.report.incidents.windows_page import Known, windows_page
+    from pipelines.aiops.report.incidents.windows_page import Known
 
     results = _results(project)
     windows = [window for window in windows_in(results)
@@ -108,9 +127,9 @@ def list_windows(project: Path) -> "Page":
             address(window.name),
             _read_incidents(result_dir(results, window)),
         )
-        for window in reversed(windows[-_LISTED:])
+        for window in reversed(windows[-limit:])
     ]
-    return windows_page(shown, left_out=len(windows) - len(shown))
+    return shown, len(windows)
 
 
 def _read_incidents(directory: Path) -> "IncidentsFile | None":

@@ -10,11 +10,18 @@ from starlette.exceptions import HTTPException
 from pipelines.core.errors import SignalboxError
 from pipelines.reporting.blocks import Callout
 from signalbox_airflow import report_page
-from signalbox_airflow.pages import incidents, overview
+from signalbox_airflow.pages import comparison, incidents, ledger, overview, releases, reports
 from signalbox_airflow.pages.access import respond
 from signalbox_airflow.pages.layout import draw, page
 
-ROUTERS = (overview.router, incidents.router)
+ROUTERS = (
+    overview.router,
+    releases.router,
+    comparison.router,
+    incidents.router,
+    ledger.router,
+    reports.router,
+)
 """One a page; a new page adds its own."""
 
 
