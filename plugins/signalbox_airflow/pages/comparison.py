@@ -1,5 +1,8 @@
 """Two versions of a product side by side, or runs that were never released."""
 
+import os
+import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,7 @@ _STAGES = {"evaluate": "Performance on test rows", FAIRNESS: "Fairness", "train"
            "select_rules": "Choice of the rules", "alert_history": "Alert history"}  # fmt: skip
 _FIRST = ("evaluate", FAIRNESS, "replay_rules")
 """Stages whose figures are shown at once; those of others are folded."""
+_SECONDS = 180
 
 router = APIRouter()
 
@@ -81,7 +85,18 @@ def _compared(project: Path, product: str, a: str, b: str, commits: tuple[str, .
 
 @lru_cache(maxsize=16)
 def _changed_decisions(project: Path, a: str, b: str) -> DecisionChanges:
-    return compare_decisions(project, a, b)
+    """Score in a process of its own: the API server needs no scikit-learn, and keeps its memory."""
+    command = [sys.executable, "-m", compare_decisions.__module__, str(project), a, b]
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        done = subprocess.run(
+            command, env=paths, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise SignalboxError(f"scoring the test rows took longer than {_SECONDS} s") from None
+    if done.returncode:
+        raise SignalboxError((done.stderr.strip().splitlines() or ["no reason was given"])[-1])
+    return DecisionChanges.model_validate_json(done.stdout)
 
 
 def _banner(found: Comparison) -> Banner:
@@ -255,7 +270,7 @@ def _decisions(project: Path, found: Comparison) -> list[Block]:
             ("Threshold", f"{decimal(changes.threshold_a)} → {decimal(changes.threshold_b)}"),
         ]
     )
-    blocks = [facts, *([Items(changes.notes)] if changes.notes else [])]
+    blocks: list[Block] = [facts, *([Items(changes.notes)] if changes.notes else [])]
     if changes.groups:
         blocks.append(_groups(changes))
     blocks.append(_sample(changes))

@@ -90,9 +90,13 @@ def _form(kinds: list[str], kind: str, last: int) -> Markup:
     ]
     counts = [option.format(number, selected if number == last else "", f"last {number}")
               for number in sorted({_SHOWN, 200, 1000, last})]  # fmt: skip
+    field = Markup(
+        '<div><label for="{0}">{1}</label><select id="{0}" name="{0}">{2}</select></div>'
+    )
     return Markup(
-        '<form class="choose" method="get" action="/signalbox/ledger">'
-        '<div><label for="kind">Kind of entry</label><select id="kind" name="kind">{}</select></div>'
-        '<div><label for="last">How many</label><select id="last" name="last">{}</select></div>'
+        '<form class="choose" method="get" action="/signalbox/ledger">{}{}'
         "<button>Show</button></form>"
-    ).format(Markup("").join(choices), Markup("").join(counts))
+    ).format(
+        field.format("kind", "Kind of entry", Markup("").join(choices)),
+        field.format("last", "How many", Markup("").join(counts)),
+    )

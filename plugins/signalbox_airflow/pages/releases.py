@@ -227,9 +227,11 @@ def choice_form(product: str, known: list[Choice], a: str = "", b: str = "") -> 
             )
             for choice in known
         )
-        return Markup(
-            '<div><label for="{0}-{1}">{2}</label><select id="{0}-{1}" name="{1}">{3}</select></div>'
-        ).format(product, name, text, options)
+        label = Markup('<label for="{0}-{1}">{2}</label>').format(product, name, text)
+        field = Markup('<select id="{0}-{1}" name="{1}">{2}</select>').format(
+            product, name, options
+        )
+        return Markup("<div>{}{}</div>").format(label, field)
 
     return Markup(
         '<form class="choose" method="get" action="{}">{}{}<button>Compare</button></form>'
