@@ -7,12 +7,14 @@ sees alerts before the rules do: Prometheus, or Alertmanager, which a held alert
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from pipelines.aiops.alerting.evaluation import Backtest, TicketedIncident
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
 from pipelines.aiops.alerting.rules import Rule, read_rules
 from pipelines.aiops.params.artifacts import RULE_SET
+from pipelines.release.lifecycle.files import CommitFiles
 from pipelines.release.released import Released, fetch
 
 BEYOND_USE_SECONDS = 900
@@ -163,3 +165,35 @@ def released_rules(released: Released | None) -> tuple[Rule, ...]:
         copy = Path(folder) / RULE_SET.name
         fetch(released, RULE_SET, copy)
         return read_rules(copy)
+
+
+def expired_rules(project: Path, commit: str, today: date) -> tuple[tuple[Rule, ...], int]:
+    """Return the rules of a commit whose time is over: publication leaves them out.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    commit : str
+        Full hash of the commit, for example that of the release in production.
+    today : date
+        A rule holds on the day it expires, and not after.
+
+    Returns
+    -------
+    expired : tuple of Rule
+        The longest expired first.
+    rules : int
+        Rules of the commit in all.
+
+    Raises
+    ------
+    SignalboxError
+        If the rule set is gone, was changed after its stage made it, or isn't one.
+    """
+    with tempfile.TemporaryDirectory(prefix="signalbox-") as folder:
+        copy = Path(folder) / RULE_SET.name
+        copy.write_bytes(CommitFiles(project, commit).read(RULE_SET.as_posix()))
+        rules = read_rules(copy)
+    expired = [rule for rule in rules if rule.expires < today]
+    return tuple(sorted(expired, key=lambda rule: rule.expires)), len(rules)
