@@ -28,7 +28,7 @@ from pipelines.cli import main as root
 from pipelines.mlops.monitoring.result import Watching
 from pipelines.mlops.scoring.record import Record
 from pipelines.release.ledger import Entry, Verification
-from pipelines.release.lifecycle import Done
+from pipelines.release.lifecycle import Comparison, Done
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "commands.md"
@@ -61,6 +61,7 @@ RESULTS: dict[str, Any] = {
     "answer": release_run.Answered,
     "release": Done,
     "rollback": Done,
+    "compare": Comparison,
     "registry show": release_commands.ShownRegistry,
     "registry repair": release_commands.Repaired,
     "ledger show": list[Entry],

@@ -31,6 +31,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("verify", "pipelines.cli.verify_commands", "verify"),
     ("release", "pipelines.cli.release_commands", "release"),
     ("answer", "pipelines.cli.release_commands", "answer"),
+    ("compare", "pipelines.cli.release_commands", "compare"),
     ("rollback", "pipelines.cli.release_commands", "rollback"),
     ("registry", "pipelines.cli.release_commands", "registry"),
     ("kpis", "pipelines.cli.compliance_commands", "kpis"),
