@@ -82,8 +82,14 @@ def test_an_airflow_with_another_password_is_not_ours(
 
 
 def test_a_process_that_got_the_number_later_is_not_ours(stack: Stack, tmp_path: Path) -> None:
-    write(tmp_path, Stack(stack.port, stack.owner, stack.since - 60))
+    write(tmp_path, Stack(stack.port, stack.owner, stack.since - 3600))
     assert running() is None
+
+
+def test_a_clock_that_was_set_meanwhile_changes_nothing(stack: Stack, tmp_path: Path) -> None:
+    set_back = Stack(stack.port, stack.owner, stack.since - 2)
+    write(tmp_path, set_back)
+    assert running() == set_back
 
 
 def test_a_state_file_of_an_older_version_is_no_stack(stack: Stack, tmp_path: Path) -> None:
