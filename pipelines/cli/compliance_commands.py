@@ -63,12 +63,17 @@ def kpis(
 
     Example: signalbox kpis --product model_release
     """
+    from pipelines.release.registry.read import load_product
+
     with one_line_errors():
+        if product:
+            load_product(project, product)
         results = read_kpis(project, product)
     if as_json:
         print_json([result.to_dict() for result in results])
         return
-    print_lines(kpi_lines(results))
+    own = f" of {product}" if product else ""
+    print_lines(kpi_lines(results) or [f"no KPIs{own}: define them in release.yaml, section kpis"])
 
 
 def read_kpis(project: Path, product: str = "") -> "list[KpiResult]":
@@ -103,8 +108,6 @@ def read_kpis(project: Path, product: str = "") -> "list[KpiResult]":
 
 def kpi_lines(results: "list[KpiResult]") -> list[str]:
     """Say of each KPI its value, target, whether it is met, and how it came there."""
-    if not results:
-        return ["no KPIs: define them in release.yaml, section kpis"]
     lines = []
     for product, own in groupby(results, lambda result: result.kpi.product):
         lines.append(f"{product}:")

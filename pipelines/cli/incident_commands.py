@@ -209,8 +209,7 @@ def _lines(known: _Known) -> list[str]:
         lines += [f"     {text}" for text in cause["evidence"]]
     lines += ["  none found"] * (not incident["causes"])
     lines += ["", "timeline:"]
-    lines += [f"  {_time(event['at_us'])}  {event['service']}: {event['sentence']}"
-              for event in incident["timeline"]]  # fmt: skip
+    lines += [f"  {_time(event['at_us'])}  {_told(event)}" for event in incident["timeline"]]
     lines += ["", "similar before:"] if incident["similar"] else []
     lines += [
         f"  {past['id']} ({past['score']:.2f}): {past['fix'] or past['resolution'] or 'unknown'}"
@@ -218,6 +217,12 @@ def _lines(known: _Known) -> list[str]:
     ]
     report = _report(known.directory)
     return [*lines, "", f"report: {report}" if report.is_file() else "report: not written yet"]
+
+
+def _told(event: dict[str, Any]) -> str:
+    """Say what happened to whom; many sentences name the service themselves."""
+    service, sentence = str(event["service"]), str(event["sentence"])
+    return sentence if sentence.startswith(f"{service} ") else f"{service}: {sentence}"
 
 
 def _report(directory: Path) -> Path:

@@ -270,7 +270,7 @@ def history(
         print_json([{**entry.model_dump(), "sentence": sentence} for entry, sentence in told])
         return
     if not told:
-        print_lines(["nothing was decided or released yet"])
+        print_lines([f"nothing{f' of {subject}' if subject else ''} was decided or released yet"])
     console = Console()
     day = ""
     for entry, sentence in told:

@@ -47,4 +47,9 @@ def test_values_keep_their_underscores(tmp_path: Path) -> None:
         app, ["kpis", "--product", "model_release", "--project", str(tmp_path)]
     )
     assert done.exit_code == 0
-    assert "no KPIs" in done.output
+    assert "no KPIs of model_release: define them in release.yaml" in done.output
+    unknown = CliRunner().invoke(
+        app, ["kpis", "--product", "model-release", "--project", str(tmp_path)]
+    )
+    assert unknown.exit_code == 1
+    assert "registry.products has no 'model-release'; it has" in unknown.stderr
