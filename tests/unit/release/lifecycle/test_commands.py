@@ -64,6 +64,14 @@ def test_refusals_are_one_line_and_exit_code_1(
     assert git(project, "tag") == ""
 
 
+def test_the_command_that_a_refusal_names_releases(project: Path) -> None:
+    refused = call(project, "release", make_run(project, 1))
+    command = refused.stderr.strip().partition("approve it with: signalbox ")[2]
+    assert command
+    done = call(project, *command.replace("NAME", "alice").split())
+    assert done.exit_code == 0, done.stderr
+
+
 def test_head_is_not_released_from_a_dirty_work_tree(project: Path) -> None:
     make_run(project, 1)
     (project / "models/model.json").write_text("something else")
