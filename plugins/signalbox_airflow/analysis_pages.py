@@ -7,10 +7,12 @@ project can be asked for.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from signalbox_airflow.report_page import PREFIX as PAGES
 from signalbox_airflow.report_page import headers
 
 if TYPE_CHECKING:
     from pipelines.aiops.incidents.model import IncidentsFile
+    from pipelines.reporting.page import Page
 
 PREFIX = "/signalbox-results"
 DAG = "incidents"
@@ -26,7 +28,7 @@ def make_app(project: Path) -> Any:
     """Return the web application."""
     from airflow.api_fastapi.core_api.security import requires_access_dag
     from fastapi import Depends, FastAPI
-    from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+    from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
     safe = _headers()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -34,7 +36,7 @@ def make_app(project: Path) -> Any:
 
     @app.get("/", dependencies=allowed)
     def listed() -> Response:
-        return HTMLResponse(list_windows(project), headers=safe)
+        return RedirectResponse(f"{PAGES}/incidents")  # where the list was, before it had a frame
 
     @app.get("/{window}/{page}", dependencies=allowed)
     def page(window: str, page: str) -> Response:
@@ -90,11 +92,11 @@ def read_page(project: Path, window: str, page: str) -> bytes:
         raise SignalboxError(f"{window} has no {page} yet; run the DAG {DAG}") from None
 
 
-def list_windows(project: Path) -> str:
-    """Make a page that leads to the latest windows' incidents."""
+def list_windows(project: Path) -> "Page":
+    """Make the content of a page that leads to the latest windows' incidents."""
     from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
-    from pipelines.aiops.report.incidents.windows_page import Known, windows_html
+    from pipelines.aiops.report.incidents.windows_page import Known, windows_page
 
     results = _results(project)
     windows = [window for window in windows_in(results)
@@ -108,7 +110,7 @@ def list_windows(project: Path) -> str:
         )
         for window in reversed(windows[-_LISTED:])
     ]
-    return windows_html(shown, left_out=len(windows) - len(shown))
+    return windows_page(shown, left_out=len(windows) - len(shown))
 
 
 def _read_incidents(directory: Path) -> "IncidentsFile | None":
