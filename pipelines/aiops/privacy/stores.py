@@ -1,8 +1,9 @@
 """Where telemetry is kept: stores ``telemetry``, ``results`` and ``state``, and for how long.
 
-``telemetry`` is the lake with its quarantine, and the inboxes that ``signalbox collect`` and
-Airflow's listener write. ``results`` has a folder a window, ``state`` one a day; both are made of
-the lake and can be made again. The simulated world is nobody's data and no store.
+``telemetry`` is the lake with its quarantine and with what people said of incidents and rules, and
+the inboxes that ``signalbox collect`` and Airflow's listener write. ``results`` has a folder a
+window, ``state`` one a day; both are made of the lake and can be made again. The simulated world
+is nobody's data and no store.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipelines.aiops.lake.contract import SIGNALS, TABLES, TIME
-from pipelines.aiops.lake.days import day_folder, days_of, quarantine_files
-from pipelines.aiops.lake.store import LOCK, locked, write_if_changed
+from pipelines.aiops.lake.days import LOCK, day_folder, days_of, quarantine_files
+from pipelines.aiops.lake.feedback import store_of
+from pipelines.aiops.lake.store import locked, write_if_changed
 from pipelines.aiops.lake.window import Window
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import SIMULATED
@@ -121,10 +123,12 @@ def stores_of(project: Path, params: AiopsParams) -> Stores:
         elif isinstance(source, OtlpLogsParams | OtlpMetricsParams | OtlpTracesParams):
             found = {name for text in source.files for name in glob(str(project / text))}
             files |= {Path(name) for name in found if _OTLP.search(name)}
+    own = [lake for lake in lakes if lake != simulated]
+    inboxes += [store_of(lake) for lake in own]
     folders = list(dict.fromkeys(path.resolve() for path in inboxes))
     return Stores(
         project,
-        [lake for lake in lakes if lake != simulated],
+        own,
         folders,
         sorted(path.resolve() for path in files
                if not any(path.resolve().is_relative_to(folder) for folder in folders)),

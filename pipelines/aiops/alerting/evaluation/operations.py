@@ -23,7 +23,7 @@ from pipelines.aiops.alerting.evidence import Details
 from pipelines.aiops.alerting.windows import HistoryWindow, moment
 from pipelines.aiops.lake.engine import opened, parquet
 from pipelines.aiops.lake.frame import Labels
-from pipelines.core.arrays import Bools, Ints
+from pipelines.core.arrays import Ints
 from pipelines.core.evidence import Figure
 from pipelines.core.stats import normal_quantile, wilson_interval
 from pipelines.core.time import DAY_US, MINUTE_US, SECOND_US
@@ -442,8 +442,11 @@ def _sums(
 
 
 def _known(
-    answers: Answers, handled: Sequence[Handled], team: str | None, week: int | None
+    answers: Answers, handled: Sequence[Handled], key: tuple[str, str], week: int | None
 ) -> dict[str, Any]:
+    if key[0] == "receiver":
+        return {}
+    team = key[1] if key[0] == "team" else None
     mine = np.ones(len(answers.week), dtype=bool)
     if team is not None:
         mine &= answers.team == team
