@@ -35,7 +35,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("rules", "pipelines.cli.rules_commands", "app"),
     ("compliance", "pipelines.cli.compliance_commands", "compliance"),
     ("impact", "pipelines.cli.map_commands", "impact"),
-    ("service_map", "pipelines.cli.map_commands", "app"),
+    ("service-map", "pipelines.cli.map_commands", "app"),
     ("incidents", "pipelines.cli.incident_commands", "app"),
 )
 """Commands in other files: name, module, attribute (a typer app, or a function)."""

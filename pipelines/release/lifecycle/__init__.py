@@ -19,6 +19,7 @@ from pipelines.release.lifecycle.candidate import (
     require_unchanged,
     saved_commit,
 )
+from pipelines.release.lifecycle.compare import Choice, Comparison, choices, compare_versions
 from pipelines.release.lifecycle.consent import (
     Asked,
     answer_entry,
@@ -42,22 +43,37 @@ from pipelines.release.lifecycle.production import (
 )
 from pipelines.release.lifecycle.release import release, require_ready
 from pipelines.release.lifecycle.rollback import rollback
+from pipelines.release.lifecycle.view import (
+    Standing,
+    Waiting,
+    product_names,
+    standing,
+    title_of,
+    waiting,
+)
 
 __all__ = [
     "CODE",
     "Asked",
     "Candidate",
     "ChangedError",
+    "Choice",
+    "Comparison",
     "Done",
+    "Standing",
+    "Waiting",
     "answer_entry",
     "asked_about_another",
     "changed_params",
+    "choices",
+    "compare_versions",
     "is_demo_data",
     "last_outcome",
     "last_run",
     "last_run_outcome",
     "open_question",
     "problems",
+    "product_names",
     "production",
     "read_answer",
     "read_candidate",
@@ -76,4 +92,7 @@ __all__ = [
     "rollback",
     "same_artifacts",
     "saved_commit",
+    "standing",
+    "title_of",
+    "waiting",
 ]
