@@ -4,6 +4,7 @@ Only names are taken from the address that a window or a page of ours has, so no
 project can be asked for.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,8 @@ def _headers() -> dict[str, str]:
     return headers("allow-scripts allow-same-origin", script_source(SCRIPT))
 
 
-def _results(project: Path) -> Path:
+def results_of(project: Path) -> Path:
+    """Return the folder of all windows' results."""
     from pipelines.aiops.params import AiopsParams
     from pipelines.core.params import load_section
 
@@ -85,27 +87,35 @@ def read_page(project: Path, window: str, page: str) -> bytes:
     pages = {path.name: path for path in (INCIDENTS_HTML, ANOMALIES_HTML, SERVICE_MAP_HTML)}
     if page not in pages:
         raise SignalboxError(f"no such page; there are {', '.join(pages)}")
-    path = result_dir(_results(project), Window.parse(window)) / pages[page]
+    path = result_dir(results_of(project), Window.parse(window)) / pages[page]
     try:
         return path.read_bytes()
     except OSError:
         raise SignalboxError(f"{window} has no {page} yet; run the DAG {DAG}") from None
 
 
-def list_windows(project: Path) -> "Page":
-    """Make the content of a page that leads to the latest windows' incidents."""
+def list_windows(project: Path, lead_to: Callable[[str], str] = address) -> "Page":
+    """Make the content of a page that leads to the latest windows' incidents.
+
+    Parameters
+    ----------
+    project : Path
+        The project's folder.
+    lead_to : callable
+        Takes the name of a window, gives the address of its page.
+    """
     from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
     from pipelines.aiops.report.incidents.windows_page import Known, windows_page
 
-    results = _results(project)
+    results = results_of(project)
     windows = [window for window in windows_in(results)
                if (result_dir(results, window) / INCIDENTS_HTML).is_file()]  # fmt: skip
     shown = [
         Known(
             window.start,
             window.end,
-            address(window.name),
+            lead_to(window.name),
             _read_incidents(result_dir(results, window)),
         )
         for window in reversed(windows[-_LISTED:])
