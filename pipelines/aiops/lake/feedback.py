@@ -265,7 +265,7 @@ def weigh(answers: Iterable[Answer]) -> list[Judged]:
             last=said[-1].at.astimezone(UTC).date(),
             detectors=tuple(sorted({name for answer in said for name in answer.detectors})),
             names=tuple(sorted({name for answer in said for name in answer.names})),
-            **{v: sum(a.verdict == v for a in said) for v in VERDICTS[about]},  # type: ignore[arg-type]
+            **{v: sum(a.verdict == v for a in said) for v in VERDICTS[about]},
         )
         for (about, subject), said in sorted(of.items())
     ]

@@ -1,6 +1,7 @@
 """KPIs: each product's against their targets, and operations by week, team and receiver."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from pipelines.reporting.blocks import (
 )
 from pipelines.reporting.charts.axes import Scale, covering, short_number
 from pipelines.reporting.charts.svg import BLUE, GRID, QUIET, line, path, picture, tag, text
-from pipelines.reporting.numbers import NONE, interval, percent, with_unit
+from pipelines.reporting.numbers import NONE, interval, percent
 from signalbox_airflow.pages.access import Project, Sees, require, respond
 from signalbox_airflow.pages.layout import draw, page, word
 from signalbox_airflow.pages.subjects import RULES_DAG, Source, lake_of, newest_evidence
@@ -34,7 +35,7 @@ from signalbox_airflow.pages.subjects import RULES_DAG, Source, lake_of, newest_
 if TYPE_CHECKING:
     from pipelines.aiops.alerting.evaluation.operations import Operations, OperationsRow
     from pipelines.core.evidence import Figure
-    from pipelines.release.kpis import KpiResult
+    from pipelines.release.kpis import KpiResult, KpisParams
 
 router = APIRouter()
 UNKNOWN = "unknown"
@@ -47,17 +48,19 @@ def show(project: Project, sees: Sees) -> HTMLResponse:
     """Answer with the KPIs of every product that the reader may see."""
     from pipelines.release.config import load_section
     from pipelines.release.kpis import KpisParams
-    from pipelines.release.registry.read import load_product
+    from pipelines.release.lifecycle.view import title_of
 
     params = load_section(project, "kpis", KpisParams)
     blocks: list[Block] = []
     seen = [name for name in params.products() if sees(name)]
     for product in seen:
-        stages = load_product(project, product)
         results = kpis_of(project, product, params)
-        title = f"{stages.title if hasattr(stages, 'title') else product}"
         blocks.append(
-            Section(f"kpis-{product}", title, [_table(product, results), *_trends(results)])
+            Section(
+                f"kpis-{product}",
+                title_of(product),
+                [_table(title_of(product), results), *_trends(results)],
+            )
         )
     if RULES_DAG in seen or sees(RULES_DAG):
         blocks += _operations(project)
@@ -68,18 +71,24 @@ def show(project: Project, sees: Sees) -> HTMLResponse:
     return respond(page("KPIs", "kpis", draw(*blocks)))
 
 
-def kpis_of(project: Path, product: str, params: "object") -> "list[KpiResult]":
+def kpis_of(project: Path, product: str, params: "KpisParams") -> "list[KpiResult]":
     """Evaluate a product's KPIs on the newest evidence, with their trend in the ledger."""
-    from pipelines.release.kpis import KpisParams, kpi_results
+    from pipelines.release.kpis import kpi_results
+    from pipelines.release.kpis.formula import LIVE
     from pipelines.release.kpis.values import LedgerEntry, latest, read_days
     from pipelines.release.ledger import Ledger
 
-    assert isinstance(params, KpisParams)
     entries = Ledger.of(project).entries()
     days = read_days(project, product)
     records: list[LedgerEntry] = [*entries, *days]
     figures = _figures(project, product) | latest(days)
-    return kpi_results(params, figures, records, product)
+    stages = {name.split(".")[0] for name in figures} | {LIVE}
+    return [
+        replace(result, missing=f"no run of stage {missing[0]} can be read yet")
+        if (missing := sorted({name.split(".")[0] for name in result.figures} - stages))
+        else result
+        for result in kpi_results(params, figures, records, product)
+    ]
 
 
 def _figures(project: Path, product: str) -> "dict[str, Figure]":
@@ -103,38 +112,49 @@ def _figures(project: Path, product: str) -> "dict[str, Figure]":
     return found
 
 
-def _table(product: str, results: "Sequence[KpiResult]") -> Block:
+def _table(title: str, results: "Sequence[KpiResult]") -> Block:
     rows = []
     for result in results:
         kpi = result.kpi
         state = {True: word("good", "met"), False: word("bad", "missed")}
         sign = "≥" if kpi.direction == "at_least" else "≤"
         last = next((point for point in reversed(result.trend) if point.value is not None), None)
+        known = f"last in the ledger {last.time[:10]}" if last else "not in the ledger yet"
+        now = (
+            word("quiet", UNKNOWN)
+            if result.value is None or result.met is None
+            else join(number(result.value, kpi.unit), " ", state[result.met])
+        )
         rows.append(
             Row(
                 [
                     join(strong(kpi.id), " ", kpi.measures),
-                    UNKNOWN if result.value is None else with_unit(result.value, kpi.unit),
-                    f"{sign} {with_unit(kpi.target, kpi.unit)}",
-                    word("quiet", UNKNOWN) if result.met is None else state[result.met],
-                    result.missing or (f"{last.time[:10]}, {last.run}" if last else "not in the ledger yet"),
+                    now,
+                    f"{sign} {number(kpi.target, kpi.unit)}",
                     kpi.owner,
+                    result.missing or known,
                 ]
             )
-        )  # fmt: skip
+        )
     return Table(
-        f"KPIs of {product}",
+        f"KPIs of {title}",
         [
-            Column("KPI", wide=True),
-            Column("Value", numeric=True),
-            Column("Target", numeric=True),
-            Column("State"),
-            Column("Last in the ledger, or why unknown"),
+            Column("KPI"),
+            Column("Now"),
+            Column("Target"),
             Column("Owner"),
+            Column("Why unknown, or since when", wide=True),
         ],
         rows,
         note="A KPI decides nothing: the gate does. What nobody recorded is unknown, never zero.",
     )
+
+
+def number(value: float, unit: str) -> str:
+    """Write a KPI's value: shares as percent, the rest with three digits at most."""
+    if unit == "share":
+        return percent(value)
+    return f"{short_number(float(f'{value:.3g}'))} {unit}".rstrip()
 
 
 def _trends(results: "Sequence[KpiResult]") -> list[Block]:
@@ -149,7 +169,7 @@ def _trends(results: "Sequence[KpiResult]") -> list[Block]:
             charts.append(Chart(drawn, kpi.id))
         rows += [
             Row([result.kpi.id, point.time[:16].replace("T", " "), point.run,
-                 UNKNOWN if point.value is None else with_unit(point.value, result.kpi.unit)])
+                 UNKNOWN if point.value is None else number(point.value, result.kpi.unit)])
             for point in result.trend
         ]  # fmt: skip
     blocks: list[Block] = [Charts(charts)] if charts else []
@@ -188,9 +208,9 @@ def _operations(project: Path) -> list[Block]:
     weeks = said.weeks()
     about = Prose(
         f"Pages are those of a replay of {said.start:%Y-%m-%d} to {said.end:%Y-%m-%d} with "
-        f"today’s configuration, and with the rules; a shift is {said.shift_hours} hours, the night "
-        f"{said.night[0]}:00 to {said.night[1]:02d}:00 UTC. Who acted, and when, is what alerts "
-        f"and tickets say: what nobody recorded is unknown. From {source.words}.",
+        f"today’s configuration, and with the rules; a shift is {said.shift_hours} hours, the "
+        f"night {said.night[0]}:00 to {said.night[1]:02d}:00 UTC. Who acted, and when, is what "
+        f"alerts and tickets say: what nobody recorded is unknown. From {source.words}.",
         quiet=True,
     )
     charts = [

@@ -13,6 +13,7 @@ from pipelines.reporting.blocks import (
     Code,
     Facts,
     Prose,
+    Tone,
     identifier,
     join,
 )
@@ -186,7 +187,7 @@ class Production:
             [
                 ("Alerts held, judged", count(saved.alerts if saved else None)),
                 ("Pages saved, judged (estimate)", count(saved.pages_saved if saved else None)),
-                ("Incidents that held its alerts", self._incidents(rule)),
+                ("Incidents with its alerts", self._incidents(rule)),
                 ("Expires", ends),
                 ("Team", rule.team or NONE),
             ]
@@ -211,23 +212,22 @@ class Production:
             Markup(" ({})").format(n) if (n := len(judge.answers("rule", rule.id))) else "",
             judge.section(of_rule(rule, self.released.name)),
         )
-        title = join(_title(rule), " ", identifier(rule.id), " ", self._state(rule, left))
+        tone, state = self._state(rule, left)
+        title = join(_title(rule), " ", identifier(rule.id), " ", word(tone, state))
         return Markup(
-            '<section class="card {}" id="judge-rule-{}"><h2>{}</h2>{}{}</section>'
-        ).format("bad" if harmful else "good", rule.id, title, Markup("").join(parts), said)
+            '<article class="card {}" id="judge-rule-{}"><h2>{}</h2>{}{}</article>'
+        ).format(tone, rule.id, title, Markup("").join(parts), said)
 
-    def _state(self, rule: "Rule", left: int) -> Markup:
+    def _state(self, rule: "Rule", left: int) -> tuple[Tone, str]:
         if rule.id in self.withdrawn:
-            return word("quiet", "withdrawn")
+            return "quiet", "withdrawn"
         if rule.id in self.harmful:
-            return word("bad", "harmful")
+            return "bad", "harmful"
         if left < 0:
-            return word("quiet", "expired")
+            return "quiet", "expired"
         if left <= SOON_DAYS:
-            return word("open", "expires soon")
-        return (
-            word("good", "nothing against it") if self.watch else word("quiet", "not watched yet")
-        )
+            return "open", "expires soon"
+        return ("good", "nothing against it") if self.watch else ("quiet", "not watched yet")
 
     def _incidents(self, rule: "Rule") -> str:
         """Incidents whose alerts it held: at the judging, and of late."""

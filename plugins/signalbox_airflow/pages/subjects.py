@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipelines.aiops.alerting.publishing.released import ReleasedRules
     from pipelines.aiops.alerting.rules import Rule
     from pipelines.aiops.incidents.model import Incident, IncidentsFile
+    from pipelines.aiops.lake.feedback import About
     from pipelines.aiops.lake.findings import Finding
     from pipelines.core.evidence import Evidence
 
@@ -43,7 +44,7 @@ class Subject:
         Detectors that found it, alert names that it is about, and services that may be the cause.
     """
 
-    about: str
+    about: "About"
     id: str
     title: str
     window: str
