@@ -46,7 +46,6 @@ from pipelines.release.lifecycle.rollback import rollback
 from pipelines.release.lifecycle.view import (
     Standing,
     Waiting,
-    product_names,
     standing,
     title_of,
     waiting,
@@ -73,7 +72,6 @@ __all__ = [
     "last_run_outcome",
     "open_question",
     "problems",
-    "product_names",
     "production",
     "read_answer",
     "read_candidate",

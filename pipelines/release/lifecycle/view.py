@@ -17,7 +17,7 @@ from pipelines.release.lifecycle.candidate import (
 from pipelines.release.lifecycle.consent import OUTCOME_KINDS, answer_entry
 from pipelines.release.lifecycle.production import PRODUCTION, current_step
 from pipelines.release.products import registered
-from pipelines.release.registry.read import RegistryParams, load_product
+from pipelines.release.registry.read import load_product
 
 
 class _Fact(BaseModel):
@@ -81,11 +81,6 @@ class Standing(_Fact):
     replaces: str = ""
     last_run: LastRun | None = None
     problems: list[str] = Field(default_factory=list)
-
-
-def product_names(project: Path) -> list[str]:
-    """List the products that ``release.yaml`` names, in its order."""
-    return list(load_section(project, "registry", RegistryParams).products)
 
 
 def title_of(product: str) -> str:
