@@ -410,11 +410,7 @@ def operations(
             week=None if week is None else moment(_monday(week)).date(),
             days=_days(window, week),
             **_sums(pages, scope, value, week),
-            **(
-                {}
-                if scope == "receiver"
-                else _known(answers, handled, value if scope == "team" else None, week)
-            ),
+            **_known(answers, handled, (scope, value), week),
         )
         for scope, values in by_scope.items()
         for value in values
