@@ -262,9 +262,13 @@ def _keep(project: Path, by: str, fields: dict[str, str]) -> str:
     from pydantic import ValidationError
 
     from pipelines.aiops.lake.feedback import Answer, add
+    from pipelines.core.errors import SignalboxError
 
     about, subject_id = fields["about"], fields.get("subject", "")
-    subject = find_subject(project, about, subject_id, fields.get("window", ""))
+    try:
+        subject = find_subject(project, about, subject_id, fields.get("window", ""))
+    except SignalboxError as error:
+        raise HTTPException(404, str(error)) from None
     if subject is None:
         raise HTTPException(404, f"There is no such {about}: it may be of another release.")
     verdict = fields.get("verdict", "")
