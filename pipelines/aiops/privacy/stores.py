@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from pipelines.aiops.lake.contract import SIGNALS, TABLES, TIME
 from pipelines.aiops.lake.days import LOCK, day_folder, days_of, quarantine_files
+from pipelines.aiops.lake.feedback import FOLDER as FEEDBACK
 from pipelines.aiops.lake.feedback import store_of
 from pipelines.aiops.lake.store import locked, write_if_changed
 from pipelines.aiops.lake.window import Window
@@ -258,7 +259,7 @@ class Kept:
     store : str
         ``telemetry``, ``results`` or ``state``.
     part : str
-        Table of the lake, ``quarantine``, ``inbox``; else the store's name.
+        Table of the lake, ``quarantine``, ``inbox``, ``feedback``; else the store's name.
     path : Path
         File or folder.
     day : date
@@ -288,9 +289,11 @@ def kept_of(stores: Stores) -> Iterator[Kept]:
                 yield Kept(TELEMETRY, table.name, day_folder(lake, table, day), day)
         for path in quarantine_files(lake):
             yield Kept(TELEMETRY, "quarantine", path, _oldest(path, lake))
+    said = {store_of(lake) for lake in stores.lakes}
     for path in stores.payloads():
         inside = [folder for folder in stores.inboxes if path.is_relative_to(folder)]
-        yield Kept(TELEMETRY, "inbox", path, day_of(path, inside[0] if inside else path.parent))
+        part = FEEDBACK if path.parent in said else "inbox"
+        yield Kept(TELEMETRY, part, path, day_of(path, inside[0] if inside else path.parent))
     if stores.results.is_dir():
         for path in sorted(stores.results.iterdir()):
             yield Kept(RESULTS, RESULTS, path, _window_day(path))

@@ -269,7 +269,7 @@ def test_what_a_person_said_of_incidents_is_found_and_erased(project: Path) -> N
     erase(stores(project), selector, secret(create=True))
     answers, unreadable = read_answers(lake)
     assert [one.by for one in answers] == ["bob", "bob"]
-    erase(stores(project), parse(BY_PATTERN), secret())
+    erase(stores(project), parse(BY_PATTERN), secret(create=True))
     answers, unreadable = read_answers(lake)
     assert [one.note for one in answers] == [""]
     assert unreadable == []

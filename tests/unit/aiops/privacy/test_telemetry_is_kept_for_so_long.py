@@ -116,7 +116,6 @@ def test_what_people_said_goes_by_its_day_with_telemetry(project: Path) -> None:
     for day in (9, 10):
         at = datetime(2024, 3, day, 12, tzinfo=UTC)
         add(lake, Answer(at=at, by="ann", about="incident", subject="i", verdict="noise"))
-    before = gone(project, telemetry=10)
-    assert "telemetry:inbox" not in before
-    assert gone(project, telemetry=9)["telemetry:inbox"] == 4  # three payloads, and a day of these
+    assert "telemetry:feedback" not in gone(project, telemetry=10)
+    assert gone(project, telemetry=9)["telemetry:feedback"] == 1
     assert [one.at.day for one in read_answers(lake)[0]] == [10]
