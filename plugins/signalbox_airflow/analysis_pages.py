@@ -4,6 +4,7 @@ Only names are taken from the address that a window or a page of ours has, so no
 project can be asked for.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,10 @@ def make_app(project: Path) -> Any:
         from pipelines.core.errors import SignalboxError
 
         try:
-            return HTMLResponse(read_page(project, window, page), headers=safe)
+            html = read_page(project, window, page)
+            if page == "incidents.html":
+                html = with_answers(project, window, html)
+            return HTMLResponse(html, headers=safe)
         except SignalboxError as error:
             return PlainTextResponse(str(error), status_code=404)
 
@@ -63,7 +67,8 @@ def _headers() -> dict[str, str]:
     return headers("allow-scripts allow-same-origin", script_source(SCRIPT))
 
 
-def _results(project: Path) -> Path:
+def results_of(project: Path) -> Path:
+    """Return the folder of all windows' results."""
     from pipelines.aiops.params import AiopsParams
     from pipelines.core.params import load_section
 
@@ -86,7 +91,7 @@ def read_page(project: Path, window: str, page: str) -> bytes:
     pages = {path.name: path for path in (INCIDENTS_HTML, ANOMALIES_HTML, SERVICE_MAP_HTML)}
     if page not in pages:
         raise SignalboxError(f"no such page; there are {', '.join(pages)}")
-    path = result_dir(_results(project), Window.parse(window)) / pages[page]
+    path = result_dir(results_of(project), Window.parse(window)) / pages[page]
     try:
         return path.read_bytes()
     except OSError:
@@ -103,28 +108,73 @@ def has_page(project: Path, window: str, page: str) -> bool:
         return False
 
 
-def list_windows(project: Path) -> "Page":
-    """Make the content of a page that leads to the latest windows' incidents."""
+def with_answers(project: Path, window: str, html: bytes) -> bytes:
+    """Put what people say of a window's incidents above its report, if they said anything.
+
+    The file stays as its stage wrote it: people speak later than it was written.
+    """
+    from markupsafe import Markup
+
+    from pipelines.aiops.lake.feedback import last_answers, read_answers
+    from pipelines.aiops.report.incidents.links import anchor
+    from pipelines.aiops.report.incidents.wording import shown
+    from pipelines.reporting.blocks import link
+    from signalbox_airflow.pages.feedback import said
+    from signalbox_airflow.pages.subjects import lake_of
+
+    of: dict[str, list[Any]] = {}
+    titles: dict[str, str] = {}
+    for answer in last_answers(read_answers(lake_of(project))[0]):
+        if answer.window == window and answer.about == "incident":
+            of.setdefault(answer.subject, []).append(answer)
+            titles[answer.subject] = answer.title
+    if not of:
+        return html
+    parts = [
+        Markup("<p>{}</p>{}").format(
+            link(anchor("incident", id_), shown(titles[id_], 140)), said(of[id_])
+        )
+        for id_ in sorted(of)
+    ]
+    block = Markup('<section class="chapter"><h2>What people say</h2>{}</section>').format(
+        Markup("").join(parts)
+    )
+    mark = b'<main id="main">'
+    return html.replace(mark, mark + str(block).encode(), 1)
+
+
+def list_windows(project: Path, lead_to: Callable[[str], str] = address) -> "Page":
+    """Make the content of a page that leads to the latest windows' incidents.
+
+    Parameters
+    ----------
+    project : Path
+        The project's folder.
+    lead_to : callable
+        Takes the name of a window, gives the address of its page.
+    """
     from pipelines.aiops.report.incidents.windows_page import windows_page
 
-    shown, windows = known_windows(project, _LISTED)
+    shown, windows = known_windows(project, _LISTED, lead_to)
     return windows_page(shown, left_out=windows - len(shown))
 
 
-def known_windows(project: Path, limit: int) -> tuple[list["Known"], int]:
+def known_windows(
+    project: Path, limit: int, lead_to: Callable[[str], str] = address
+) -> tuple[list["Known"], int]:
     """Return the latest windows that have a page, the newest first, and how many there are."""
     from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
     from pipelines.aiops.report.incidents.windows_page import Known
 
-    results = _results(project)
+    results = results_of(project)
     windows = [window for window in windows_in(results)
                if (result_dir(results, window) / INCIDENTS_HTML).is_file()]  # fmt: skip
     shown = [
         Known(
             window.start,
             window.end,
-            address(window.name),
+            lead_to(window.name),
             _read_incidents(result_dir(results, window)),
         )
         for window in reversed(windows[-limit:])

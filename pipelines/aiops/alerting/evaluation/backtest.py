@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config import Config
 from pipelines.aiops.alerting.config.apply import changes_heartbeat, heartbeats_of
-from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.evaluation.incidents import (
     FirstPages,
+    RuleAttribution,
     Ticket,
     TicketedIncident,
     incidents_of,
