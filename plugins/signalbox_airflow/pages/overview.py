@@ -32,6 +32,7 @@ from signalbox_airflow.pages.layout import (
     word,
 )
 from signalbox_airflow.pages.questions import question_line, verdict
+from signalbox_airflow.pages.stored import frame_address
 
 RULES = "alert_noise_reduction"
 MODEL = "model_release"
@@ -132,7 +133,7 @@ def _well(project: Path, names: list[str]) -> Markup:
              else said[name]) if said[name] else join(word("quiet", "unknown"), " ", never[name])
         for name in names
     ]  # fmt: skip
-    return card("What is well", "good", listed(lines))
+    return card("Everything else", "good", listed(lines))
 
 
 def _production(project: Path, products: list[str], now: datetime) -> Markup:
@@ -173,7 +174,9 @@ def _incidents(project: Path, now: datetime) -> list[Text]:
     from pipelines.aiops.report.incidents import wording
     from pipelines.aiops.report.incidents.links import worst_first
 
-    known, _ = analysis_pages.known_windows(project, 1)
+    known, _ = analysis_pages.known_windows(
+        project, 1, lambda window: frame_address(window, "incidents.html")
+    )
     if not known or known[0].incidents is None:
         return []
     newest = known[0].incidents
