@@ -1,4 +1,4 @@
-"""Versions, and runs that were never released, are compared figure by figure; nothing is guessed."""
+"""Versions, and runs that were never released, are compared figure by figure."""
 
 from pathlib import Path
 
