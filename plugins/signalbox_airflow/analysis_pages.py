@@ -4,7 +4,6 @@ Only names are taken from the address that a window or a page of ours has, so no
 project can be asked for.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from signalbox_airflow.report_page import headers
 
 if TYPE_CHECKING:
     from pipelines.aiops.incidents.model import IncidentsFile
+    from pipelines.aiops.report.incidents.windows_page import Known
     from pipelines.reporting.page import Page
 
 PREFIX = "/signalbox-results"
@@ -23,6 +23,24 @@ _LISTED = 200
 def address(window: str, page: str = "incidents.html") -> str:
     """Address of a window's page on Airflow's own server."""
     return f"{PREFIX}/{window}/{page}"
+
+
+def frame_address(window: str, page: str) -> str:
+    """Return where a window's page stands in the frame.
+
+    Parameters
+    ----------
+    window : str
+        Name of the window.
+    page : str
+        ``incidents.html``, ``anomalies.html`` or ``service_map.html``.
+    """
+    paths = {
+        "incidents.html": f"/incidents/{window}",
+        "anomalies.html": f"/incidents/{window}/anomalies",
+        "service_map.html": f"/service-map/{window}",
+    }
+    return PAGES + paths[page]
 
 
 def make_app(project: Path) -> Any:
@@ -132,19 +150,29 @@ def with_answers(project: Path, window: str, html: bytes) -> bytes:
     return html.replace(mark, mark + str(block).encode(), 1)
 
 
-def list_windows(project: Path, lead_to: Callable[[str], str] = address) -> "Page":
-    """Make the content of a page that leads to the latest windows' incidents.
+def has_page(project: Path, window: str, page: str) -> bool:
+    """Whether a window has a page of that name."""
+    from pipelines.core.errors import SignalboxError
 
-    Parameters
-    ----------
-    project : Path
-        The project's folder.
-    lead_to : callable
-        Takes the name of a window, gives the address of its page.
-    """
+    try:
+        return bool(read_page(project, window, page))
+    except SignalboxError:
+        return False
+
+
+def list_windows(project: Path) -> "Page":
+    """Make the content of a page that leads to the latest windows' incidents."""
+    from pipelines.aiops.report.incidents.windows_page import windows_page
+
+    shown, windows = known_windows(project, _LISTED)
+    return windows_page(shown, left_out=windows - len(shown))
+
+
+def known_windows(project: Path, limit: int) -> tuple[list["Known"], int]:
+    """Return the latest windows that have a page, the newest first, and how many there are."""
     from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
-    from pipelines.aiops.report.incidents.windows_page import Known, windows_page
+    from pipelines.aiops.report.incidents.windows_page import Known
 
     results = results_of(project)
     windows = [window for window in windows_in(results)
@@ -153,12 +181,12 @@ def list_windows(project: Path, lead_to: Callable[[str], str] = address) -> "Pag
         Known(
             window.start,
             window.end,
-            lead_to(window.name),
+            frame_address(window.name, "incidents.html"),
             _read_incidents(result_dir(results, window)),
         )
-        for window in reversed(windows[-_LISTED:])
+        for window in reversed(windows[-limit:])
     ]
-    return windows_page(shown, left_out=len(windows) - len(shown))
+    return shown, len(windows)
 
 
 def _read_incidents(directory: Path) -> "IncidentsFile | None":

@@ -3,11 +3,14 @@
 And predictions that were never made: what another model would decide on the same test rows.
 """
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
 
 from pipelines.core.artifacts import MODEL, MODEL_INFO, PARAMS, TEST, TRAIN
 from pipelines.core.errors import SignalboxError
@@ -314,8 +317,7 @@ SAMPLE = 12
 """Rows of a comparison whose scores are shown; without a name or a number of their own."""
 
 
-@dataclass(frozen=True)
-class GroupDecisions:
+class GroupDecisions(BaseModel):
     """What another model would change for a group.
 
     Attributes
@@ -331,6 +333,8 @@ class GroupDecisions:
         that a number would point to people (``data.min_cell``).
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     feature: str
     group: str
     rows: int
@@ -340,8 +344,7 @@ class GroupDecisions:
     lost: int | None
 
 
-@dataclass(frozen=True)
-class DecisionChanges:
+class DecisionChanges(BaseModel):
     """What decisions would be, on the same test rows, under either of two models.
 
     Attributes
@@ -363,10 +366,13 @@ class DecisionChanges:
     least : int
         Counts by group between 0 and this have no number.
     sample : tuple of tuple of (float, float)
-        Scores of rows under both models, from the largest fall to the largest rise.
+        Scores of rows under both models, from the largest fall to the largest rise; two thirds are
+        rows whose decision changes, as far as there are so many.
     notes : tuple of str
         What makes the comparison less than fair, for example rows that a model learned from.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rows: int
     positive: str
@@ -427,7 +433,9 @@ def compare_decisions(project: Path, a: str, b: str) -> DecisionChanges:
     least = rows_needed(subjects_of(test), params.data)
     groups, left_out = _by_group(test, params.data, (selected_a, selected_b), least)
     order = np.argsort(scores_b - scores_a, kind="stable")
-    places = np.unique(np.linspace(0, len(order) - 1, min(SAMPLE, len(order))).round().astype(int))
+    changed = (selected_a != selected_b)[order]
+    chosen = np.sort(np.concatenate([_spread(np.flatnonzero(changed), SAMPLE * 2 // 3),
+                                     _spread(np.flatnonzero(~changed), SAMPLE // 3)]))  # fmt: skip
     return DecisionChanges(
         rows=len(test),
         positive=info_b.positive,
@@ -440,9 +448,17 @@ def compare_decisions(project: Path, a: str, b: str) -> DecisionChanges:
         groups=groups,
         left_out=left_out,
         least=least,
-        sample=tuple((float(scores_a[row]), float(scores_b[row])) for row in order[places]),
+        sample=tuple((float(scores_a[row]), float(scores_b[row])) for row in order[chosen]),
         notes=tuple(notes),
     )
+
+
+def _spread(places: "NDArray[np.intp]", count: int) -> "NDArray[np.intp]":
+    """Choose some of the places, evenly spaced, first and last among them."""
+    import numpy as np
+
+    steps = np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(np.intp)
+    return places[np.unique(steps)]
 
 
 def _copied(project: Path, commit: str, path: Path, folder: Path) -> Path:
@@ -491,3 +507,15 @@ def _by_group(
 
 def _unless_few(count: int, least: int) -> int | None:
     return None if 0 < count < least else count
+
+
+def _print_changes(project: str, a: str, b: str) -> None:
+    """Print `compare_decisions` as JSON: whoever needs no scikit-learn itself asks a process."""
+    try:
+        print(compare_decisions(Path(project), a, b).model_dump_json())
+    except SignalboxError as error:
+        sys.exit(" ".join(str(error).split()))
+
+
+if __name__ == "__main__":
+    _print_changes(*sys.argv[1:])

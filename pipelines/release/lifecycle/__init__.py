@@ -19,7 +19,14 @@ from pipelines.release.lifecycle.candidate import (
     require_unchanged,
     saved_commit,
 )
-from pipelines.release.lifecycle.compare import Choice, Comparison, choices, compare_versions
+from pipelines.release.lifecycle.compare import (
+    Choice,
+    Comparison,
+    ReportFile,
+    choices,
+    compare_versions,
+    reports_of,
+)
 from pipelines.release.lifecycle.consent import (
     Asked,
     answer_entry,
@@ -59,6 +66,7 @@ __all__ = [
     "Choice",
     "Comparison",
     "Done",
+    "ReportFile",
     "Standing",
     "Waiting",
     "answer_entry",
@@ -85,6 +93,7 @@ __all__ = [
     "release",
     "released_versions",
     "repair",
+    "reports_of",
     "require_ready",
     "require_unchanged",
     "rollback",

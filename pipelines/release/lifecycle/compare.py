@@ -104,6 +104,57 @@ def _utc(time: str) -> str:
     return datetime.fromisoformat(time).astimezone(UTC).isoformat(timespec="seconds")
 
 
+class ReportFile(_Fact):
+    """A page that a run of the pipeline wrote.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the project.
+    bytes : int
+        Size; 0 where ``dvc.lock`` doesn't say.
+    """
+
+    path: str
+    bytes: int
+
+
+def reports_of(project: Path, product: str, commit: str) -> list[ReportFile]:
+    """List the pages of a product that a commit's ``dvc.lock`` names, its report first.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product, as it is registered.
+    commit : str
+        Full hash of the commit.
+
+    Returns
+    -------
+    list of ReportFile
+        Pages of stages behind the gate or the report; folders of pages are left out.
+
+    Raises
+    ------
+    SignalboxError
+        If the commit has no ``dvc.lock``.
+    """
+    params = load_product(project, product)
+    report = params.report or ""
+    stages = _stages_behind(
+        CommitFiles(project, commit), [evidence_of(params.gate).as_posix(), report]
+    )
+    found = {
+        str(out["path"]): ReportFile(path=str(out["path"]), bytes=int(out.get("size", 0)))
+        for stage in stages.values()
+        for out in stage.get("outs", [])
+        if str(out["path"]).endswith(".html")
+    }
+    return sorted(found.values(), key=lambda page: (page.path != report, page.path))
+
+
 class Side(_Fact):
     """One of two versions that are compared.
 

@@ -33,8 +33,14 @@ def visible_to(user: GetUserDep) -> Callable[[str], bool]:
     return sees
 
 
+def login_of(user: GetUserDep) -> str:
+    """Return the name under which the reader answers questions in Airflow."""
+    return str(user.get_id())
+
+
 Project = Annotated[Path, Depends(project_of)]
 Sees = Annotated[Callable[[str], bool], Depends(visible_to)]
+User = Annotated[str, Depends(login_of)]
 
 
 def require(sees: Callable[[str], bool], dag_id: str) -> None:

@@ -10,16 +10,31 @@ from starlette.exceptions import HTTPException
 from pipelines.core.errors import SignalboxError
 from pipelines.reporting.blocks import Callout
 from signalbox_airflow import report_page
-from signalbox_airflow.pages import feedback, incidents, kpis, overview, rules, service_map
+from signalbox_airflow.pages import (
+    comparison,
+    feedback,
+    incidents,
+    kpis,
+    ledger,
+    overview,
+    releases,
+    reports,
+    rules,
+    service_map,
+)
 from signalbox_airflow.pages.access import respond
 from signalbox_airflow.pages.layout import draw, page
 
 ROUTERS = (
     overview.router,
+    releases.router,
+    comparison.router,
+    rules.router,
     incidents.router,
     service_map.router,
-    rules.router,
     kpis.router,
+    ledger.router,
+    reports.router,
     feedback.router,
 )
 """One a page; a new page adds its own."""

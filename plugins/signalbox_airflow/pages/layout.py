@@ -4,12 +4,14 @@ Whatever comes from data, params or a person goes in as `str` and is escaped; ma
 by `pipelines.reporting.blocks` and by the helpers here.
 """
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pipelines.reporting.blocks import Block, Section, Text, Tone, icon
 from pipelines.reporting.page import TEMPLATES, Banner, Page, script_source
@@ -167,6 +169,77 @@ def word(tone: Tone, text: Text) -> Markup:
     text : str or Markup
     """
     return Markup('<span class="badge {}">{}{}</span>').format(tone, icon(tone), text)
+
+
+def when(time: str) -> str:
+    """Write a moment as people read it; UTC, to the minute.
+
+    Parameters
+    ----------
+    time : str
+        ISO 8601 with a time zone; what isn't comes back as it is.
+    """
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return time
+    return f"{moment.astimezone(UTC) if moment.tzinfo else moment:%Y-%m-%d %H:%M}"
+
+
+def since(time: str, now: datetime) -> Markup:
+    """Write since when something is so, and for how long that is.
+
+    Parameters
+    ----------
+    time : str
+        ISO 8601 with a time zone.
+    now : datetime
+        With its time zone.
+    """
+    return Markup('<span class="when">since {}</span>').format(ago(time, now))
+
+
+def ago(time: str, now: datetime) -> str:
+    """Write a moment and how long ago it is, for example ``2026-01-31 10:20 (3 h)``."""
+    try:
+        seconds = max((now - datetime.fromisoformat(time)).total_seconds(), 0)
+    except (ValueError, TypeError):
+        return time
+    hours = seconds / 3600
+    if hours < 1:
+        span = f"{seconds / 60:.0f} min"
+    elif hours < 48:
+        span = f"{hours:.0f} h"
+    else:
+        span = f"{hours / 24:.0f} days"
+    return f"{when(time)} ({span})"
+
+
+def card(title: Text, tone: Tone, *parts: Text) -> Markup:
+    """Draw a card: one question of the reader, and its answer.
+
+    Parameters
+    ----------
+    title : str or Markup
+    tone : {'good', 'open', 'bad', 'quiet', 'info'}
+        Colour of its upper edge; the parts say the same in words.
+    *parts : str or Markup
+        From `draw` and `listed`; a `str` is escaped.
+    """
+    return Markup('<section class="card {}"><h2>{}</h2>{}</section>').format(
+        tone, title, Markup("").join(escape(part) for part in parts)
+    )
+
+
+def cards(*drawn: Markup) -> Markup:
+    """Draw cards side by side where there is room."""
+    return Markup('<div class="cards">{}</div>').format(Markup("").join(drawn))
+
+
+def listed(items: Iterable[Text]) -> Markup:
+    """Draw a list of a card's points."""
+    points = Markup("").join(Markup("<li>{}</li>").format(item) for item in items)
+    return Markup("<ul>{}</ul>").format(points) if points else Markup("")
 
 
 @cache

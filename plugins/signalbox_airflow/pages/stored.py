@@ -5,36 +5,16 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from pipelines.core.errors import SignalboxError
 from pipelines.reporting.blocks import Prose
 from pipelines.reporting.page import TEMPLATES
-from signalbox_airflow.analysis_pages import address, read_page
+from signalbox_airflow.analysis_pages import address, frame_address, read_page
 from signalbox_airflow.pages.layout import draw, link
-from signalbox_airflow.report_page import PREFIX
 
 _HEAD = re.compile(r'(<div class="decision .*?)</header>', re.DOTALL)
 _MAIN = re.compile(r'<main id="main">(.*)</main>', re.DOTALL)
 # In what people or data say a quotation mark is escaped, so this is ours.
 _LINK = re.compile(r'href="(incidents|anomalies|service_map)\.html(?=["#])')
 _SHEETS = {"incidents.html": "incidents.css", "service_map.html": "service_map.css"}
-
-
-def frame_address(window: str, page: str) -> str:
-    """Return where a window's page stands in the frame.
-
-    Parameters
-    ----------
-    window : str
-        Name of the window.
-    page : str
-        ``incidents.html``, ``anomalies.html`` or ``service_map.html``.
-    """
-    paths = {
-        "incidents.html": f"/incidents/{window}",
-        "anomalies.html": f"/incidents/{window}/anomalies",
-        "service_map.html": f"/service-map/{window}",
-    }
-    return PREFIX + paths[page]
 
 
 def stored_body(project: Path, window: str, page: str) -> Markup:
@@ -91,12 +71,3 @@ def title_of(window: str) -> str:
     same_day = found.start.date() == found.end.date()
     end = f"{found.end:%H:%M}" if same_day else f"{found.end:%Y-%m-%d %H:%M}"
     return f"{found.start:%Y-%m-%d %H:%M} to {end}"
-
-
-def has_page(project: Path, window: str, page: str) -> bool:
-    """Whether a window has a page."""
-    try:
-        read_page(project, window, page)
-    except SignalboxError:
-        return False
-    return True

@@ -13,7 +13,7 @@ from pipelines.aiops.incidents.model import FORMAT
 from pipelines.aiops.lake.feedback import Answer, read_answers
 from pipelines.aiops.params.artifacts import INCIDENTS
 from signalbox_airflow import analysis_pages
-from signalbox_airflow.pages import access, feedback, stored
+from signalbox_airflow.pages import access, feedback
 from signalbox_airflow.pages.app import make_app
 
 WINDOW = "20260412T100000Z_20260412T110000Z"
@@ -268,7 +268,7 @@ def test_what_was_said_stands_on_the_windows_page_and_above_its_report(
 def test_a_windows_own_page_leads_to_pages_of_the_frame(asked: Asked) -> None:
     html = asked.client.get(f"/incidents/{WINDOW}").text
     assert f'href="/signalbox/incidents/{WINDOW}/anomalies#a"' in html
-    assert f'href="{stored.frame_address(WINDOW, "incidents.html")}"' in html
+    assert f'href="{analysis_pages.frame_address(WINDOW, "incidents.html")}"' in html
     assert f'href="{analysis_pages.address(WINDOW)}"' in html
     assert html.count("<main") == 1
 
