@@ -4,6 +4,7 @@ Only names are taken from the address that a window or a page of ours has, so no
 project can be asked for.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,16 @@ def frame_address(window: str, page: str) -> str:
     return PAGES + paths[page]
 
 
-def make_app(project: Path) -> Any:
-    """Return the web application."""
+def make_app(project: Path, report: Callable[[Path, str, bytes], bytes] | None = None) -> Any:
+    """Return the web application.
+
+    Parameters
+    ----------
+    project : Path
+        The project's folder.
+    report : callable, optional
+        Takes the project, a window and its report of incidents; gives what is shown.
+    """
     from airflow.api_fastapi.core_api.security import requires_access_dag
     from fastapi import Depends, FastAPI
     from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -63,8 +72,8 @@ def make_app(project: Path) -> Any:
 
         try:
             html = read_page(project, window, page)
-            if page == "incidents.html":
-                html = with_answers(project, window, html)
+            if report is not None and page == "incidents.html":
+                html = report(project, window, html)
             return HTMLResponse(html, headers=safe)
         except SignalboxError as error:
             return PlainTextResponse(str(error), status_code=404)
@@ -113,41 +122,6 @@ def read_page(project: Path, window: str, page: str) -> bytes:
         return path.read_bytes()
     except OSError:
         raise SignalboxError(f"{window} has no {page} yet; run the DAG {DAG}") from None
-
-
-def with_answers(project: Path, window: str, html: bytes) -> bytes:
-    """Put what people say of a window's incidents above its report, if they said anything.
-
-    The file stays as its stage wrote it: people speak later than it was written.
-    """
-    from markupsafe import Markup
-
-    from pipelines.aiops.lake.feedback import last_answers, read_answers
-    from pipelines.aiops.report.incidents.links import anchor
-    from pipelines.aiops.report.incidents.wording import shown
-    from pipelines.reporting.blocks import link
-    from signalbox_airflow.pages.feedback import said
-    from signalbox_airflow.pages.subjects import lake_of
-
-    of: dict[str, list[Any]] = {}
-    titles: dict[str, str] = {}
-    for answer in last_answers(read_answers(lake_of(project))[0]):
-        if answer.window == window and answer.about == "incident":
-            of.setdefault(answer.subject, []).append(answer)
-            titles[answer.subject] = answer.title
-    if not of:
-        return html
-    parts = [
-        Markup("<p>{}</p>{}").format(
-            link(anchor("incident", id_), shown(titles[id_], 140)), said(of[id_])
-        )
-        for id_ in sorted(of)
-    ]
-    block = Markup('<section class="chapter"><h2>What people say</h2>{}</section>').format(
-        Markup("").join(parts)
-    )
-    mark = b'<main id="main">'
-    return html.replace(mark, mark + str(block).encode(), 1)
 
 
 def has_page(project: Path, window: str, page: str) -> bool:

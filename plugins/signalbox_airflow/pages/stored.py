@@ -71,3 +71,36 @@ def title_of(window: str) -> str:
     same_day = found.start.date() == found.end.date()
     end = f"{found.end:%H:%M}" if same_day else f"{found.end:%Y-%m-%d %H:%M}"
     return f"{found.start:%Y-%m-%d %H:%M} to {end}"
+
+
+def with_answers(project: Path, window: str, html: bytes) -> bytes:
+    """Put what people say of a window's incidents above its report, if they said anything.
+
+    The file stays as its stage wrote it: people speak later than it was written.
+    """
+    from pipelines.aiops.lake.feedback import Answer, last_answers, read_answers
+    from pipelines.aiops.report.incidents.links import anchor
+    from pipelines.aiops.report.incidents.wording import shown
+    from pipelines.reporting.blocks import link as to_anchor
+    from signalbox_airflow.pages.feedback import said
+    from signalbox_airflow.pages.subjects import lake_of
+
+    of: dict[str, list[Answer]] = {}
+    titles: dict[str, str] = {}
+    for answer in last_answers(read_answers(lake_of(project))[0]):
+        if answer.window == window and answer.about == "incident":
+            of.setdefault(answer.subject, []).append(answer)
+            titles[answer.subject] = answer.title
+    if not of:
+        return html
+    parts = [
+        Markup("<p>{}</p>{}").format(
+            to_anchor(anchor("incident", id_), shown(titles[id_], 140)), said(of[id_])
+        )
+        for id_ in sorted(of)
+    ]
+    block = Markup('<section class="chapter"><h2>What people say</h2>{}</section>').format(
+        Markup("").join(parts)
+    )
+    mark = b'<main id="main">'
+    return html.replace(mark, mark + str(block).encode(), 1)
