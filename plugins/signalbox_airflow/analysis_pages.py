@@ -26,8 +26,34 @@ def address(window: str, page: str = "incidents.html") -> str:
     return f"{PREFIX}/{window}/{page}"
 
 
-def make_app(project: Path) -> Any:
-    """Return the web application."""
+def frame_address(window: str, page: str) -> str:
+    """Return where a window's page stands in the frame.
+
+    Parameters
+    ----------
+    window : str
+        Name of the window.
+    page : str
+        ``incidents.html``, ``anomalies.html`` or ``service_map.html``.
+    """
+    paths = {
+        "incidents.html": f"/incidents/{window}",
+        "anomalies.html": f"/incidents/{window}/anomalies",
+        "service_map.html": f"/service-map/{window}",
+    }
+    return PAGES + paths[page]
+
+
+def make_app(project: Path, report: Callable[[Path, str, bytes], bytes] | None = None) -> Any:
+    """Return the web application.
+
+    Parameters
+    ----------
+    project : Path
+        The project's folder.
+    report : callable, optional
+        Takes the project, a window and its report of incidents; gives what is shown.
+    """
     from airflow.api_fastapi.core_api.security import requires_access_dag
     from fastapi import Depends, FastAPI
     from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -46,8 +72,8 @@ def make_app(project: Path) -> Any:
 
         try:
             html = read_page(project, window, page)
-            if page == "incidents.html":
-                html = with_answers(project, window, html)
+            if report is not None and page == "incidents.html":
+                html = report(project, window, html)
             return HTMLResponse(html, headers=safe)
         except SignalboxError as error:
             return PlainTextResponse(str(error), status_code=404)
@@ -108,60 +134,15 @@ def has_page(project: Path, window: str, page: str) -> bool:
         return False
 
 
-def with_answers(project: Path, window: str, html: bytes) -> bytes:
-    """Put what people say of a window's incidents above its report, if they said anything.
-
-    The file stays as its stage wrote it: people speak later than it was written.
-    """
-    from markupsafe import Markup
-
-    from pipelines.aiops.lake.feedback import last_answers, read_answers
-    from pipelines.aiops.report.incidents.links import anchor
-    from pipelines.aiops.report.incidents.wording import shown
-    from pipelines.reporting.blocks import link
-    from signalbox_airflow.pages.feedback import said
-    from signalbox_airflow.pages.subjects import lake_of
-
-    of: dict[str, list[Any]] = {}
-    titles: dict[str, str] = {}
-    for answer in last_answers(read_answers(lake_of(project))[0]):
-        if answer.window == window and answer.about == "incident":
-            of.setdefault(answer.subject, []).append(answer)
-            titles[answer.subject] = answer.title
-    if not of:
-        return html
-    parts = [
-        Markup("<p>{}</p>{}").format(
-            link(anchor("incident", id_), shown(titles[id_], 140)), said(of[id_])
-        )
-        for id_ in sorted(of)
-    ]
-    block = Markup('<section class="chapter"><h2>What people say</h2>{}</section>').format(
-        Markup("").join(parts)
-    )
-    mark = b'<main id="main">'
-    return html.replace(mark, mark + str(block).encode(), 1)
-
-
-def list_windows(project: Path, lead_to: Callable[[str], str] = address) -> "Page":
-    """Make the content of a page that leads to the latest windows' incidents.
-
-    Parameters
-    ----------
-    project : Path
-        The project's folder.
-    lead_to : callable
-        Takes the name of a window, gives the address of its page.
-    """
+def list_windows(project: Path) -> "Page":
+    """Make the content of a page that leads to the latest windows' incidents."""
     from pipelines.aiops.report.incidents.windows_page import windows_page
 
-    shown, windows = known_windows(project, _LISTED, lead_to)
+    shown, windows = known_windows(project, _LISTED)
     return windows_page(shown, left_out=windows - len(shown))
 
 
-def known_windows(
-    project: Path, limit: int, lead_to: Callable[[str], str] = address
-) -> tuple[list["Known"], int]:
+def known_windows(project: Path, limit: int) -> tuple[list["Known"], int]:
     """Return the latest windows that have a page, the newest first, and how many there are."""
     from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
@@ -174,7 +155,7 @@ def known_windows(
         Known(
             window.start,
             window.end,
-            lead_to(window.name),
+            frame_address(window.name, "incidents.html"),
             _read_incidents(result_dir(results, window)),
         )
         for window in reversed(windows[-limit:])

@@ -31,11 +31,11 @@ ROUTERS = (
     comparison.router,
     rules.router,
     incidents.router,
-    feedback.router,
     service_map.router,
     kpis.router,
     ledger.router,
     reports.router,
+    feedback.router,
 )
 """One a page; a new page adds its own."""
 

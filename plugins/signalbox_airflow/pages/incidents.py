@@ -8,11 +8,11 @@ from markupsafe import Markup
 
 from pipelines.core.errors import SignalboxError
 from pipelines.reporting.blocks import Column, Facts, Prose, Ranked, Row, Section, Table, Text
-from signalbox_airflow.analysis_pages import DAG, list_windows
+from signalbox_airflow.analysis_pages import DAG, frame_address, list_windows
 from signalbox_airflow.pages.access import Project, Sees, require, respond
 from signalbox_airflow.pages.feedback import Judge
 from signalbox_airflow.pages.layout import draw, draw_page, link, page
-from signalbox_airflow.pages.stored import frame_address, stored_body, title_of
+from signalbox_airflow.pages.stored import stored_body, title_of
 from signalbox_airflow.pages.subjects import (
     address_of,
     incidents_of,
@@ -29,7 +29,7 @@ MOST_FINDINGS, MOST_REASONS = 12, 4
 def show(project: Project, sees: Sees) -> HTMLResponse:
     """Answer with the list of windows."""
     require(sees, DAG)
-    listed = list_windows(project, lambda window: frame_address(window, "incidents.html"))
+    listed = list_windows(project)
     return respond(page(listed.title, "incidents", draw_page(listed), kind=listed.kind))
 
 

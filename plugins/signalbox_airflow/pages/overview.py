@@ -32,7 +32,6 @@ from signalbox_airflow.pages.layout import (
     word,
 )
 from signalbox_airflow.pages.questions import question_line, verdict
-from signalbox_airflow.pages.stored import frame_address
 
 RULES = "alert_noise_reduction"
 MODEL = "model_release"
@@ -174,9 +173,7 @@ def _incidents(project: Path, now: datetime) -> list[Text]:
     from pipelines.aiops.report.incidents import wording
     from pipelines.aiops.report.incidents.links import worst_first
 
-    known, _ = analysis_pages.known_windows(
-        project, 1, lambda window: frame_address(window, "incidents.html")
-    )
+    known, _ = analysis_pages.known_windows(project, 1)
     if not known or known[0].incidents is None:
         return []
     newest = known[0].incidents

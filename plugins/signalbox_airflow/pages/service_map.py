@@ -7,10 +7,10 @@ from fastapi.responses import HTMLResponse
 
 from pipelines.core.errors import SignalboxError
 from pipelines.reporting.blocks import Callout, Column, Prose, Row, Table
-from signalbox_airflow.analysis_pages import DAG, results_of
+from signalbox_airflow.analysis_pages import DAG, frame_address, results_of
 from signalbox_airflow.pages.access import Project, Sees, require, respond
 from signalbox_airflow.pages.layout import draw, link, page
-from signalbox_airflow.pages.stored import frame_address, stored_body, title_of
+from signalbox_airflow.pages.stored import stored_body, title_of
 
 router = APIRouter()
 MAP = "service_map.html"

@@ -5,36 +5,16 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from pipelines.core.errors import SignalboxError
 from pipelines.reporting.blocks import Prose
 from pipelines.reporting.page import TEMPLATES
-from signalbox_airflow.analysis_pages import address, read_page
+from signalbox_airflow.analysis_pages import address, frame_address, read_page
 from signalbox_airflow.pages.layout import draw, link
-from signalbox_airflow.report_page import PREFIX
 
 _HEAD = re.compile(r'(<div class="decision .*?)</header>', re.DOTALL)
 _MAIN = re.compile(r'<main id="main">(.*)</main>', re.DOTALL)
 # In what people or data say a quotation mark is escaped, so this is ours.
 _LINK = re.compile(r'href="(incidents|anomalies|service_map)\.html(?=["#])')
 _SHEETS = {"incidents.html": "incidents.css", "service_map.html": "service_map.css"}
-
-
-def frame_address(window: str, page: str) -> str:
-    """Return where a window's page stands in the frame.
-
-    Parameters
-    ----------
-    window : str
-        Name of the window.
-    page : str
-        ``incidents.html``, ``anomalies.html`` or ``service_map.html``.
-    """
-    paths = {
-        "incidents.html": f"/incidents/{window}",
-        "anomalies.html": f"/incidents/{window}/anomalies",
-        "service_map.html": f"/service-map/{window}",
-    }
-    return PREFIX + paths[page]
 
 
 def stored_body(project: Path, window: str, page: str) -> Markup:
@@ -93,10 +73,34 @@ def title_of(window: str) -> str:
     return f"{found.start:%Y-%m-%d %H:%M} to {end}"
 
 
-def has_page(project: Path, window: str, page: str) -> bool:
-    """Whether a window has a page."""
-    try:
-        read_page(project, window, page)
-    except SignalboxError:
-        return False
-    return True
+def with_answers(project: Path, window: str, html: bytes) -> bytes:
+    """Put what people say of a window's incidents above its report, if they said anything.
+
+    The file stays as its stage wrote it: people speak later than it was written.
+    """
+    from pipelines.aiops.lake.feedback import Answer, last_answers, read_answers
+    from pipelines.aiops.report.incidents.links import anchor
+    from pipelines.aiops.report.incidents.wording import shown
+    from pipelines.reporting.blocks import link as to_anchor
+    from signalbox_airflow.pages.feedback import said
+    from signalbox_airflow.pages.subjects import lake_of
+
+    of: dict[str, list[Answer]] = {}
+    titles: dict[str, str] = {}
+    for answer in last_answers(read_answers(lake_of(project))[0]):
+        if answer.window == window and answer.about == "incident":
+            of.setdefault(answer.subject, []).append(answer)
+            titles[answer.subject] = answer.title
+    if not of:
+        return html
+    parts = [
+        Markup("<p>{}</p>{}").format(
+            to_anchor(anchor("incident", id_), shown(titles[id_], 140)), said(of[id_])
+        )
+        for id_ in sorted(of)
+    ]
+    block = Markup('<section class="chapter"><h2>What people say</h2>{}</section>').format(
+        Markup("").join(parts)
+    )
+    mark = b'<main id="main">'
+    return html.replace(mark, mark + str(block).encode(), 1)

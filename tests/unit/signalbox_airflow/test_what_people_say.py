@@ -13,8 +13,9 @@ from pipelines.aiops.incidents.model import FORMAT
 from pipelines.aiops.lake.feedback import Answer, read_answers
 from pipelines.aiops.params.artifacts import INCIDENTS
 from signalbox_airflow import analysis_pages
-from signalbox_airflow.pages import access, feedback, stored
+from signalbox_airflow.pages import access, feedback
 from signalbox_airflow.pages.app import make_app
+from signalbox_airflow.pages.stored import with_answers
 
 WINDOW = "20260412T100000Z_20260412T110000Z"
 WITH = f"window={WINDOW}"
@@ -255,20 +256,20 @@ def test_what_was_said_stands_on_the_windows_page_and_above_its_report(
     asked: Asked, project: Path
 ) -> None:
     report = REPORT.encode()
-    assert analysis_pages.with_answers(project, WINDOW, report) == report
+    assert with_answers(project, WINDOW, report) == report
     asked.say(verdict="noise")
     assert "noise 1" in asked.client.get(f"/incidents/{WINDOW}").text
-    html = analysis_pages.with_answers(project, WINDOW, report).decode()
+    html = with_answers(project, WINDOW, report).decode()
     assert "What people say" in html
     assert "&lt;b&gt;web&lt;/b&gt; is slow" in html
     other = "20260413T100000Z_20260413T110000Z"
-    assert analysis_pages.with_answers(project, other, report) == report
+    assert with_answers(project, other, report) == report
 
 
 def test_a_windows_own_page_leads_to_pages_of_the_frame(asked: Asked) -> None:
     html = asked.client.get(f"/incidents/{WINDOW}").text
     assert f'href="/signalbox/incidents/{WINDOW}/anomalies#a"' in html
-    assert f'href="{stored.frame_address(WINDOW, "incidents.html")}"' in html
+    assert f'href="{analysis_pages.frame_address(WINDOW, "incidents.html")}"' in html
     assert f'href="{analysis_pages.address(WINDOW)}"' in html
     assert html.count("<main") == 1
 

@@ -16,6 +16,7 @@ from pipelines.aiops.params import load_aiops_params
 from pipelines.aiops.privacy.stores import kept_of, retain, stores_of
 from pipelines.cli.main import app
 from pipelines.core.files import write_text
+from pipelines.mlops.privacy.accountability import PrivacyParams
 from pipelines.release.ledger import Ledger
 from tests.unit.aiops.privacy.stores import fill
 
@@ -119,3 +120,9 @@ def test_what_people_said_goes_by_its_day_with_telemetry(project: Path) -> None:
     assert "telemetry:feedback" not in gone(project, telemetry=10)
     assert gone(project, telemetry=9)["telemetry:feedback"] == 1
     assert [one.at.day for one in read_answers(lake)[0]] == [10]
+
+
+def test_what_people_said_has_an_owner_and_a_purpose_in_the_record() -> None:
+    told = {"owner": "platform", "purpose": "know which findings are right"}
+    facts = PrivacyParams.model_validate({"telemetry": {"feedback": told}})
+    assert facts.telemetry["feedback"].owner == "platform"
