@@ -41,7 +41,7 @@ class AnalysisPagesPlugin(AirflowPlugin):
     name = "signalbox_results"
     fastapi_apps = [  # noqa: RUF012
         {
-            "app": Lazy(analysis_pages.make_app),
+            "app": Lazy(pages.make_results_app),
             "url_prefix": analysis_pages.PREFIX,
             "name": "Results of Signalbox",
         }
