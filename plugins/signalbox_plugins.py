@@ -4,10 +4,11 @@ from airflow.plugins_manager import AirflowPlugin
 
 from pipelines.core.project import find_project
 from signalbox_airflow import analysis_pages
+from signalbox_airflow.docs_page import DocsPlugin
 from signalbox_airflow.listener import TelemetryListener
 from signalbox_airflow.report_page import Lazy, ReleasePathPlugin
 
-__all__ = ["AnalysisPagesPlugin", "ReleasePathPlugin", "TelemetryPlugin"]
+__all__ = ["AnalysisPagesPlugin", "DocsPlugin", "ReleasePathPlugin", "TelemetryPlugin"]
 
 
 class TelemetryPlugin(AirflowPlugin):
