@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import DAG
@@ -200,3 +201,33 @@ def test_the_dag_has_the_forms_fields_and_its_first_task_knows_all(write_project
     first = dag.get_task("open_workspace")
     assert first.defaults["train.seed"] == 1
     assert first.schemas["train.seed"] == {"type": "integer", "minimum": 0, "maximum": 9}
+
+
+@pytest.mark.parametrize(
+    ("conf", "word"),
+    [
+        ({"train.seed": 99}, "'train.seed' cannot be 99"),
+        ({"train.sede": 3}, "did you mean train.seed"),
+        ({"train.old": 3}, "'train.old' is now 'train.seed'"),
+    ],
+)
+def test_a_run_is_stopped_before_it_has_a_workspace(write_project, conf, word):
+    root = write_project(PROJECT)
+    with DAG("d", schedule=None) as dag:
+        DvcTaskGroup(
+            root,
+            render=RenderConfig(
+                params=["train.wait"], schema=FILE, renamed=lambda: {"train.old": "train.seed"}
+            ),
+        )
+    context = {
+        "dag": dag,
+        "dag_run": SimpleNamespace(conf=conf),
+        "params": {"train.wait": 5, **conf},  # Airflow puts the configuration over the params
+        "ti": SimpleNamespace(dag_id="d"),
+        "run_id": "r",
+    }
+    with pytest.raises(OverrideError) as stopped:
+        dag.get_task("open_workspace").execute(context)
+    assert word in str(stopped.value)
+    assert not (root / "runs").exists()
