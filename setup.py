@@ -30,5 +30,5 @@ setup(
         "signalbox_airflow.dags",
         "signalbox_airflow.expectations",
         "signalbox_airflow.plugins",
-    ]
+    ],
 )

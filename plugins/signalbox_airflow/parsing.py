@@ -77,9 +77,7 @@ def _checked_policy(project: Path) -> Policy:
     from pipelines.release.config import load_section
 
     found = load_section(project, "approval", ApprovalParams)
-    return Policy(
-        tuple(found.approvers), found.timeout_seconds, found.on_reject == "ask_override"
-    )
+    return Policy(tuple(found.approvers), found.timeout_seconds, found.on_reject == "ask_override")
 
 
 def _section(file: Path, name: str) -> Mapping[str, Any]:

@@ -192,9 +192,7 @@ def test_a_key_that_only_the_schema_knows_is_left_out_of_the_form(write_project)
 def test_the_dag_has_the_forms_fields_and_its_first_task_knows_all(write_project):
     root = write_project(PROJECT)
     with DAG("d", schedule=None) as dag:
-        DvcTaskGroup(
-            root, render=RenderConfig(params=["train.wait", "train.rule"], schema=FILE)
-        )
+        DvcTaskGroup(root, render=RenderConfig(params=["train.wait", "train.rule"], schema=FILE))
     assert list(dag.params) == ["train.wait", "train.rule"]
     param = dag.params.get_param("train.wait")
     assert (param.value, param.schema["title"]) == (5, "Wait (seconds)")

@@ -19,7 +19,12 @@ NAMES = sorted(path.stem for path in (ROOT / "dags").glob("[a-z]*.py"))
 RENDERED = {"model_release", "alert_noise_reduction"}
 """DAGs with a task a stage: the bridge reads dvc.yaml for them."""
 
-FINDS_THE_PROJECT = {"pipelines", "pipelines.core", "pipelines.core.errors", "pipelines.core.project"}
+FINDS_THE_PROJECT = {
+    "pipelines",
+    "pipelines.core",
+    "pipelines.core.errors",
+    "pipelines.core.project",
+}
 HEAVY = {
     "dill", "duckdb", "dvc", "evidently", "great_expectations", "jinja2", "networkx", "numpy",
     "pandas", "pyarrow", "ruamel", "scipy", "sklearn", "sqlalchemy", "voluptuous",

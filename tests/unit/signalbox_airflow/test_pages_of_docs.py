@@ -24,7 +24,9 @@ def test_a_project_without_docs_has_none(tmp_path: Path) -> None:
 
 
 def test_markup_in_a_page_stays_text_and_tables_are_tables() -> None:
-    page = as_html("<x>.md", "# Title\n\n<script>alert(1)</script>\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
+    page = as_html(
+        "<x>.md", "# Title\n\n<script>alert(1)</script>\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    )
     assert "<h1>Title</h1>" in page
     assert "<td>1</td>" in page
     assert "<script" not in page
