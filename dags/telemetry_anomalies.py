@@ -1,4 +1,4 @@
-"""Finds what is unusual in metrics and logs, window by window; a backfill finds the same as on time.
+"""Finds what is unusual in metrics and logs, window by window; late or on time, it is the same.
 
 **Needs**: metrics or logs in the lake of ``aiops.analysis.lake`` (DAG collect_telemetry).
 

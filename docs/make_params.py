@@ -1,9 +1,9 @@
-"""Write ``docs/params.md`` and ``params.schema.json``: every parameter, as the typed models have it.
+"""Write ``docs/params.md`` and ``params.schema.json``: every parameter, from the typed models.
 
 ``python docs/make_params.py`` writes both; a unit test holds them equal to what `page` and `schema`
 return. The page is for people; the schema, of ``params.yaml`` alone, for Airflow's trigger forms
-and for editors. A key's description is the text below its field in the model's class, or its entry in
-the class's section ``Attributes``, or else its comment in ``params.yaml`` or ``release.yaml``.
+and for editors. A key's description is the text below its field in the model's class, or its entry
+in the class's section ``Attributes``, or else its comment in ``params.yaml`` or ``release.yaml``.
 """
 
 import ast

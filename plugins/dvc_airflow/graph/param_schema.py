@@ -88,7 +88,7 @@ class ParamSchema:
         return None if not nodes else _flat(self._inlined(self._resolved(nodes[0]), ()))
 
     def _options(self, node: Mapping[str, Any], data: Any) -> Iterator[Mapping[str, Any]]:
-        """Yield the object schemas that a node stands for, and that what the file says agrees with."""
+        """Yield the object schemas that a node stands for and that the file doesn't contradict."""
         node = self._resolved(node)
         members = [*node.get("anyOf", ()), *node.get("oneOf", ()), *node.get("allOf", ())]
         for member in members:
@@ -221,7 +221,10 @@ def title_of(schema: Mapping[str, Any]) -> str | None:
 def problems(value: Any, schema: Mapping[str, Any]) -> list[str]:
     """Return what a schema has against a value; nothing if no ``jsonschema`` is installed."""
     try:
-        from jsonschema import Draft202012Validator, FormatChecker
+        from jsonschema import (  # type: ignore[import-untyped]
+            Draft202012Validator,
+            FormatChecker,
+        )
     except ImportError:
         return []
     found = Draft202012Validator(dict(schema), format_checker=FormatChecker()).iter_errors(value)
