@@ -454,8 +454,8 @@ def _ends_with(end: str) -> Any:
 
 
 def _text(markdown: str) -> str:
-    """Return words for a form, which shows no Markdown."""
-    return markdown.replace("`", "").strip()
+    """Return words for a form, which shows no Markdown and whose fields are empty, not null."""
+    return markdown.replace("`", "").replace("null = ", "empty = ").strip()
 
 
 if __name__ == "__main__":
