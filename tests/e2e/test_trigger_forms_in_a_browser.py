@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from pipelines.release.ledger import Ledger
 from tests.e2e.browser import browser, need_browser, resize
 from tests.e2e.stack import Airflow, settle, state, wait
-from tests.support.small_project import ROOT
+from tests.support.small_project import ROOT, SMALL_MODEL
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -134,7 +134,7 @@ def test_a_choice_is_a_list_and_a_number_keeps_to_its_limits(
 
     button = open_form(airflow, driver, "model_release")
     folds = found(driver, "input[name='element_train.folds']")
-    assert folds.get_attribute("value") == "3"
+    assert folds.get_attribute("value") == str(SMALL_MODEL["train.folds"])
     folds.send_keys(Keys.BACKSPACE, "99", Keys.TAB)
     wait(lambda: folds.get_attribute("value") == "20", 10)  # the largest that is allowed
     folds.send_keys(Keys.BACKSPACE, Keys.BACKSPACE, Keys.TAB)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from docs.make_params import PAGE, PROJECT, SCHEMA, TITLES, page, schema
 from dvc_airflow.graph.param_schema import ParamSchema, title_of
