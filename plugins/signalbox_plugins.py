@@ -4,10 +4,11 @@ from airflow.plugins_manager import AirflowPlugin
 
 from pipelines.core.project import find_project
 from signalbox_airflow import analysis_pages, pages
+from signalbox_airflow.docs_page import DocsPlugin
 from signalbox_airflow.listener import TelemetryListener
 from signalbox_airflow.report_page import PREFIX, Lazy
 
-__all__ = ["AnalysisPagesPlugin", "PagesPlugin", "TelemetryPlugin"]
+__all__ = ["AnalysisPagesPlugin", "DocsPlugin", "PagesPlugin", "TelemetryPlugin"]
 
 
 class TelemetryPlugin(AirflowPlugin):

@@ -22,7 +22,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.bases.skipmixin import SkipMixin
 
-from pipelines.release.approval import ApprovalParams
+from signalbox_airflow.parsing import Policy
 
 if TYPE_CHECKING:
     from pipelines.release.approval import Answer, Outcome
@@ -57,8 +57,8 @@ class ApproveOperator(HITLOperator, SkipMixin):
     project, product
         What is asked about.
     policy
-        The section ``approval`` of ``release.yaml`` as it was when the DAG was read; what counts
-        in the end is what it says when the answer is in.
+        What section ``approval`` of ``release.yaml`` said when the DAG was read; what counts in
+        the end is what it says when the answer is in.
     asked
         ``approval``; ``override``, after which nothing is final; or ``confirmation``, by a second
         person, of an override.
@@ -73,7 +73,7 @@ class ApproveOperator(HITLOperator, SkipMixin):
         *,
         project: str,
         product: str,
-        policy: ApprovalParams,
+        policy: Policy,
         asked: "Asked" = "approval",
         **kwargs: Any,
     ) -> None:
@@ -91,7 +91,7 @@ class ApproveOperator(HITLOperator, SkipMixin):
 
     def execute(self, context: Any) -> Any:
         """Ask, unless there is nothing to ask about."""
-        from pipelines.release.approval import outcome, question_needed
+        from pipelines.release.approval import ApprovalParams, outcome, question_needed
         from pipelines.release.config import load_section
         from pipelines.release.lifecycle import record_question, same_artifacts
         from signalbox_airflow.release_work import (

@@ -6,13 +6,8 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import BaseOperator, task
 
-from pipelines.aiops.params.renamed import RENAMED
-from pipelines.release.approval import ApprovalParams
-from pipelines.release.config import load_section
 from signalbox_airflow.approve import SETTINGS, ApproveOperator
-
-RENAMED_PARAMS = RENAMED
-"""What old keys of ``params.yaml`` are called now: a run that is triggered with one is told so."""
+from signalbox_airflow.parsing import policy
 
 ENDS = {
     "approve": ("release_approved", "#009e73", "Every check passed."),
@@ -76,20 +71,20 @@ def release_tasks(project: Path, product: str, saved: BaseOperator) -> Any:
     -------
     The task ``release``; what stands behind it runs only where something was released.
     """
-    policy = load_section(project, "approval", ApprovalParams)
+    asked = policy(project)
     record = _record_task(project, product, saved)
     ends = verdict_tasks(project, product, after=record)
     common: dict[str, Any] = {
         "project": str(project),
         "product": product,
-        "policy": policy,
+        "policy": asked,
         **SETTINGS,
     }
     approve = ApproveOperator(task_id=APPROVE, **common)
     [ends[word] for word in ("approve", "review")] >> approve
     release = _release_task(project, product)
     approve >> release
-    if policy.on_reject == "ask_override":
+    if asked.asks_override:
         override = ApproveOperator(task_id=OVERRIDE, asked="override", **common)
         confirm = ApproveOperator(task_id=CONFIRM, asked="confirmation", **common)
         ends["reject"] >> override >> confirm >> release
