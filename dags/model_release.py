@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
-from dvc_airflow import DvcTaskGroup
+from dvc_airflow import DvcTaskGroup, ExecutionConfig
 from pipelines.core.project import find_project
 from signalbox_airflow.release_path import release_tasks
 
@@ -22,7 +22,9 @@ with DAG(
     doc_md=__doc__,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
-    stages = DvcTaskGroup(project=PROJECT, targets=["report"])
+    stages = DvcTaskGroup(
+        project=PROJECT, targets=["report"], execution=ExecutionConfig(mode="auto")
+    )
     release_tasks(
         PROJECT,
         "model_release",

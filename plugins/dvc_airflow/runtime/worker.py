@@ -55,6 +55,10 @@ def run_request(request: dict[str, Any]) -> int:
         share_run_cache(repo)
         if request["collect"]:
             results = collect_results(repo, request)
+        elif request["watch"]:
+            from dvc_airflow.runtime.watched import run_watched
+
+            results = run_watched(repo, request)
         else:
             for address in request["stages"]:
                 results.append(run_stage(repo, address, request))
