@@ -80,6 +80,8 @@ def environment(port: int) -> dict[str, str]:
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(LOGS),
         # All tasks run on this machine, so one process may run all stages of a run.
         "AIRFLOW__DVC_AIRFLOW__MODE": "watcher",
+        # Seconds between looks when there is nothing to do: half of it is added to every task.
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "GX_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
