@@ -88,6 +88,7 @@ class StageWatchTrigger(BaseTrigger):  # type: ignore[misc]
     async def _wait(self) -> TriggerEvent:
         is_first = int(self.task_instance.try_number) <= 1
         asked = time.monotonic()
+        end: str | None = None
         while True:
             project = self._project()
             plan = watch.read_plan(project) if project else None
@@ -99,11 +100,14 @@ class StageWatchTrigger(BaseTrigger):  # type: ignore[misc]
                     return event
             elif plan is not None and plan["ended"] is None:
                 return await self._run_alone("this is another try of its task")
+            if end is not None:  # before all of this was read, so there is nothing more to come
+                return await self._after_the_end(end, project if is_told else None)
             if time.monotonic() - asked >= _ASK_SECONDS:
                 asked = time.monotonic()
                 state = (await self._states([self.open_task_id])).get(self.open_task_id)
-                if state in _OVER:
-                    return await self._after_the_end(str(state), project if is_told else None)
+                end = state if state in _OVER else None
+                if end is not None:
+                    continue
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _told(self, project: Path, plan: Mapping[str, Any]) -> TriggerEvent | None:
@@ -126,15 +130,11 @@ class StageWatchTrigger(BaseTrigger):  # type: ignore[misc]
 
     async def _after_the_end(self, state: str, project: Path | None) -> TriggerEvent:
         """Nobody runs the stages any more: say so, or let the task run its own."""
-        plan = watch.read_plan(project) if project else None
-        if project is None or plan is None:
+        if project is None:
             if state == "success" or int(self.task_instance.try_number) > 1:
                 return await self._run_alone(f"{self.open_task_id} has ended")
             self.log.warning("not run: %s is %s", self.open_task_id, state)
             return TaskSkippedEvent()
-        event = await self._told(project, plan)
-        if event is not None:
-            return event
         if watch.log_file(project, self._task_id).exists():
             return TriggerEvent({"what": ENDED, "state": state})
         self.log.warning(

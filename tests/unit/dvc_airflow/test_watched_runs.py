@@ -243,6 +243,18 @@ def test_a_run_that_was_cleared_as_a_whole_is_watched_again(run):
     assert isinstance(asyncio.run(wait()), TaskSuccessEvent)
 
 
+def test_what_was_told_while_the_state_was_asked_for_counts(run, monkeypatch):
+    (run.project / ".git" / MARKER).rename(run.workspaces / "later")
+
+    async def states(trigger: StageWatchTrigger, tasks: list[str]) -> dict[str, str | None]:
+        (run.workspaces / "later").rename(run.project / ".git" / MARKER)
+        run.tell(watch.DONE, results=[])
+        return {"open_workspace": "success"}
+
+    monkeypatch.setattr(StageWatchTrigger, "_states", states)
+    assert isinstance(run.event(), TaskSuccessEvent)
+
+
 @pytest.mark.parametrize("state", ["failed", "upstream_failed", "skipped"])
 def test_stages_that_the_cancelled_process_had_not_begun_are_skipped(run, state):
     run.states["open_workspace"] = state
