@@ -5,7 +5,7 @@ from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
-from dvc_airflow import DvcTaskGroup, ExecutionConfig, RenderConfig
+from dvc_airflow import DvcTaskGroup, RenderConfig
 from pipelines.core.project import find_project
 from signalbox_airflow.release_path import RENAMED_PARAMS, release_tasks
 
@@ -20,9 +20,7 @@ with DAG(
     default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
     stages = DvcTaskGroup(
-        project=PROJECT,
-        render=RenderConfig(targets=["report_rules"], renamed=RENAMED_PARAMS),
-        execution=ExecutionConfig(mode="auto"),
+        project=PROJECT, render=RenderConfig(targets=["report_rules"], renamed=RENAMED_PARAMS)
     )
     released = release_tasks(
         PROJECT,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
-from dvc_airflow import DvcTaskGroup, ExecutionConfig
+from dvc_airflow import DvcTaskGroup
 from pipelines.core.project import find_project
 from signalbox_airflow.release_path import release_tasks
 
@@ -22,9 +22,7 @@ with DAG(
     doc_md=__doc__,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
-    stages = DvcTaskGroup(
-        project=PROJECT, targets=["report"], execution=ExecutionConfig(mode="auto")
-    )
+    stages = DvcTaskGroup(project=PROJECT, targets=["report"])
     release_tasks(
         PROJECT,
         "model_release",

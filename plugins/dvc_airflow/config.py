@@ -136,7 +136,7 @@ class ExecutionConfig:
         of a ``foreach`` or ``matrix`` group, of a task of several stages, a pattern
         (``"train*"``), ``"open_workspace"`` or ``"save_run"``. Narrower names win over wider
         ones, all of them over ``meta: {airflow: {…}}`` in dvc.yaml.
-    mode : {"worker", "watcher", "auto"}
+    mode : {"auto", "worker", "watcher"}
         Where stages run: each in its own task's worker; or all in one process of the task that
         opens the workspace, while their tasks only report (astronomer-cosmos calls that
         ``ExecutionMode.WATCHER``): a second or two less a task, but one after the other, and
@@ -152,7 +152,7 @@ class ExecutionConfig:
     grace: float = 3.0
     env: Mapping[str, str] = field(default_factory=dict)
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    mode: Literal["worker", "watcher", "auto"] = "worker"
+    mode: Literal["auto", "worker", "watcher"] = "auto"
 
     def __post_init__(self) -> None:
         if self.mode not in ("worker", "watcher", "auto"):
