@@ -161,7 +161,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             if spec.key not in self.dag.params:
                 schema = {**spec.schema, **({"section": spec.section} if spec.section else {})}
                 self.dag.params[spec.key] = Param(spec.value, spec.description, **schema)
-        operator = OpenWorkspaceOperator
+        operator: type[OpenWorkspaceOperator] = OpenWorkspaceOperator
         watched: dict[str, Any] = {}
         if self.execution.is_watched:
             operator = RunWatchedOperator
@@ -215,7 +215,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             "doc_md": task_doc(stages),
             "doc": tooltip(stages),
         }
-        operator = DvcStageOperator
+        operator: type[DvcStageOperator] = DvcStageOperator
         if execution.is_watched:
             operator = WatchedStageOperator
             arguments["group"] = self._run_group()

@@ -170,7 +170,7 @@ class RunWatchedOperator(OpenWorkspaceOperator):
         self.reads = sorted({path for task in tasks for path in task.reads})
         self.makes = [path for task in tasks for path in task.makes]
         if self.assets:
-            self.outlets = [*self.outlets, self._alias]
+            self.outlets: list[Any] = [*getattr(self, "outlets", []), self._alias]
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Open, run, and hand each stage's result to its task."""
