@@ -51,6 +51,15 @@ class Watched:
     def states(self, run: str) -> dict[str, str | None]:
         return self.airflow.states(DAG, run)
 
+    def clear(self, run: str, *tasks: str) -> None:
+        """Clear some tasks of a run, by default all; wait until the run goes on."""
+        asked = {"dag_run_id": run, "dry_run": False, "only_failed": False}
+        if tasks:
+            asked["task_ids"] = list(tasks)
+        address = f"/api/v2/dags/{DAG}/clearTaskInstances"
+        self.airflow.client.post(address, json=asked).raise_for_status()
+        wait(lambda: self.airflow.state(DAG, run) not in ("success", "failed"), 60)
+
     def statuses(self, run: str) -> dict[str, str]:
         return self.airflow.result(DAG, run, "save_run")["statuses"]
 
@@ -101,10 +110,7 @@ def test_a_failed_stage_fails_its_task_and_runs_by_itself_when_it_is_cleared(
     assert airflow.result(DAG, run, "first")["status"] == "ran"
 
     (watched.flags / "break").unlink()
-    cleared = {"task_ids": ["broken", "after", "save_run"], "dag_run_id": run, "dry_run": False,
-               "only_failed": False}  # fmt: skip
-    airflow.client.post(f"/api/v2/dags/{DAG}/clearTaskInstances", json=cleared).raise_for_status()
-    wait(lambda: airflow.state(DAG, run) not in ("success", "failed"), 60)
+    watched.clear(run, "broken", "after", "save_run")
 
     assert airflow.finished(DAG, run) == "success", watched.states(run)
     assert set(watched.states(run).values()) == {"success"}
@@ -124,7 +130,9 @@ def test_a_run_whose_stages_are_cached_starts_two_processes(watched: Watched) ->
     assert "'first'" in airflow.log(DAG, run, "first")
 
 
-def test_a_cancelled_run_leaves_no_process(watched: Watched) -> None:
+def test_a_cancelled_run_leaves_no_process_and_runs_again_when_it_is_cleared(
+    watched: Watched,
+) -> None:
     airflow = watched.airflow
     (watched.project / "in.txt").write_text("something else\n")
     (watched.flags / "pid").unlink(missing_ok=True)
@@ -150,3 +158,10 @@ def test_a_cancelled_run_leaves_no_process(watched: Watched) -> None:
     assert states["save_run"] in ("failed", "upstream_failed")
     refs = subprocess.check_output(["git", "for-each-ref"], cwd=watched.project, text=True)
     assert f"refs/runs/{DAG}/{run.replace(':', '.')}\n" not in refs
+
+    watched.clear(run)
+    assert airflow.finished(DAG, run) == "success", watched.states(run)
+    assert watched.statuses(run)["beside"] == "ran"
+    told = airflow.log(DAG, run, "beside", attempt=2)
+    assert "stage 'beside': ran" in told
+    assert "runs its own stages" not in told
