@@ -143,6 +143,13 @@ class ExecutionConfig:
         of a ``foreach`` or ``matrix`` group, of a task of several stages, a pattern
         (``"train*"``), ``"open_workspace"`` or ``"save_run"``. Narrower names win over wider
         ones, all of them over ``meta: {airflow: {…}}`` in dvc.yaml.
+    mode : {"auto", "worker", "watcher"}
+        Where stages run: each in its own task's worker; or all in one process of the task that
+        opens the workspace, while their tasks only report (astronomer-cosmos calls that
+        ``ExecutionMode.WATCHER``): a second or two less a task, but one after the other, and
+        on one machine, the triggerer's. ``"auto"`` is what Airflow's configuration says under
+        ``[dvc_airflow] mode`` (``AIRFLOW__DVC_AIRFLOW__MODE``); without it, and with
+        ``transfer``, a worker a task.
     """
 
     force: bool = False
@@ -152,3 +159,36 @@ class ExecutionConfig:
     grace: float = 3.0
     env: Mapping[str, str] = field(default_factory=dict)
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    mode: Literal["auto", "worker", "watcher"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("worker", "watcher", "auto"):
+            msg = f"mode must be 'worker', 'watcher' or 'auto', not {self.mode!r}"
+            raise ValueError(msg)
+        if self.mode == "watcher" and self.transfer:
+            msg = (
+                "mode='watcher' runs all stages on one machine, and transfer=True is for several: "
+                "choose mode='worker', or transfer=False"
+            )
+            raise ValueError(msg)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether one process runs all stages.
+
+        Raises
+        ------
+        ValueError
+            If ``"auto"`` finds another word than the two in Airflow's configuration.
+        """
+        if self.mode != "auto":
+            return self.mode == "watcher"
+        if self.transfer:
+            return False
+        from airflow.sdk.configuration import conf
+
+        said = str(conf.get("dvc_airflow", "mode", fallback="worker")).strip()
+        if said not in ("worker", "watcher"):
+            msg = f"[dvc_airflow] mode in Airflow's configuration is {said!r}: worker or watcher"
+            raise ValueError(msg)
+        return said == "watcher"
