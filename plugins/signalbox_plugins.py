@@ -4,10 +4,12 @@ from airflow.plugins_manager import AirflowPlugin
 
 from pipelines.core.project import find_project
 from signalbox_airflow import analysis_pages
+from signalbox_airflow.links import LINKS
 from signalbox_airflow.listener import TelemetryListener
+from signalbox_airflow.notes import RunNoteListener
 from signalbox_airflow.report_page import Lazy, ReleasePathPlugin
 
-__all__ = ["AnalysisPagesPlugin", "ReleasePathPlugin", "TelemetryPlugin"]
+__all__ = ["AnalysisPagesPlugin", "ReleasePathPlugin", "RunLinksPlugin", "TelemetryPlugin"]
 
 
 class TelemetryPlugin(AirflowPlugin):
@@ -15,6 +17,14 @@ class TelemetryPlugin(AirflowPlugin):
 
     name = "signalbox_telemetry"
     listeners = [TelemetryListener(lambda: find_project(__file__))]  # noqa: RUF012
+
+
+class RunLinksPlugin(AirflowPlugin):
+    """Links on tasks to what they made, and in a run's note why it released nothing."""
+
+    name = "signalbox_links"
+    operator_extra_links = LINKS
+    listeners = [RunNoteListener()]  # noqa: RUF012
 
 
 class AnalysisPagesPlugin(AirflowPlugin):
