@@ -12,6 +12,8 @@ rule, unless the answer allows a release. No option is ever chosen by default.
 A task that failed after it asked is tried once more, and then takes the answer to the question it
 asked: see `answered`. Clearing the task asks anew, but never about something else: Airflow keeps
 the text of a cleared task's first question, and people would answer what they don't see.
+
+People are told that a question waits (`notify`) once it is there to be answered, and once only.
 """
 
 from datetime import datetime, timedelta
@@ -21,6 +23,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.bases.skipmixin import SkipMixin
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import TaskAwaitingInput
 
 from pipelines.release.approval import ApprovalParams
 from signalbox_airflow.notes import leave
@@ -137,7 +141,31 @@ class ApproveOperator(HITLOperator, SkipMixin):
         record_question(project, candidate, self.asked, params.approvers)
         self.subject = f"{self.subject} The gate says {verdict}"
         self.body = question(candidate, changed, first)
-        return super().execute(context)
+        try:
+            return super().execute(context)
+        except TaskAwaitingInput:  # the question is there to be answered
+            self._tell(context, candidate, params)
+            raise
+
+    def _tell(self, context: Any, candidate: "Candidate", params: ApprovalParams) -> None:
+        """Tell people that the question waits; whatever goes wrong, it waits."""
+        if not params.notify:
+            return
+        try:
+            from signalbox_airflow.notify import SENT, message_about, tell
+
+            base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+            message = message_about(
+                candidate, self.asked, context["ti"], base=base, seconds=params.timeout_seconds
+            )
+            became = tell(params.notify, message, context)
+            for way, told in became.items():
+                (self.log.info if told == "sent" else self.log.error)(
+                    "approval.notify, %s: %s", way, told
+                )
+            context["ti"].xcom_push(key=SENT, value=became)
+        except Exception:
+            self.log.exception("nobody could be told that the question waits")
 
     def _look_for_the_answer(self, context: Any, asked: "Entry") -> None:
         """Wait for the answer to the question that the first try asked, given or to be given."""
