@@ -8,6 +8,7 @@ host or a path outside the project: the same evidence gives the same bytes.
 from typing import Any
 
 from pipelines.core.artifacts import MODEL_INFO, PLOTS, REPORT_HTML, REPORT_JSON
+from pipelines.core.evidence import Figure
 from pipelines.core.files import write_json, write_text
 from pipelines.core.params import Params
 from pipelines.core.stage import log, run_stage
@@ -16,14 +17,21 @@ from pipelines.mlops.release_report import data, drift, fairness, limits, model,
 from pipelines.mlops.release_report import limits as reproduce
 from pipelines.mlops.release_report.inputs import CURVES, STAGES, Inputs, read_curves
 from pipelines.reporting import decision as gate
-from pipelines.reporting import index
-from pipelines.reporting.blocks import Facts, Text, stated
+from pipelines.reporting import index, numbers
+from pipelines.reporting.blocks import Facts, Headline, Text, folded, join, stated
 from pipelines.reporting.page import Page, render
 from pipelines.reporting.provenance import gather, read_evidence_of
 from pipelines.reporting.record import record
 
 STAGE = "report"
 KIND = "model_release"
+ESSENTIALS = (
+    ("evaluate.roc_auc", "ROC AUC on the test data"),
+    ("evaluate.accuracy", "Accuracy on the test data"),
+    ("evaluate.calibration_error", "Calibration error"),
+    ("bias_audit.worst_impact_ratio", "Worst impact ratio"),
+)
+"""Figures above everything else on the page: id and label."""
 
 
 def gather_inputs(params: Params) -> Inputs:
@@ -48,20 +56,49 @@ def make_page(inputs: Inputs) -> Page:
         banner=gate.banner(decided, "model", _finding(inputs, decided)),
         facts=_facts(inputs),
         notice=report.notice,
+        headline=_essentials(inputs),
         chapters=[
             gate.chapter(decided, inputs.sources),
-            data.chapter(inputs),
-            model.chapter(inputs),
-            performance.chapter(inputs),
-            fairness.chapter(inputs),
-            drift.chapter(inputs),
-            limits.chapter(inputs),
-            crosswalk.chapter(inputs),
-            reproduce.reproduction_chapter(),
-            index.chapter(inputs.sources),
+            *(
+                folded(chapter)
+                for chapter in (
+                    data.chapter(inputs),
+                    model.chapter(inputs),
+                    performance.chapter(inputs),
+                    fairness.chapter(inputs),
+                    drift.chapter(inputs),
+                    limits.chapter(inputs),
+                    crosswalk.chapter(inputs),
+                    reproduce.reproduction_chapter(),
+                    index.chapter(inputs.sources),
+                )
+            ),
         ],
         foot=index.foot(REPORT_JSON),
     )
+
+
+def _essentials(inputs: Inputs) -> Headline | None:
+    """Show the few figures that say most about a model, each with its interval."""
+    known = [(label, inputs.figure(figure_id)) for figure_id, label in ESSENTIALS]
+    items: list[tuple[Text, Text, Text]] = [
+        (
+            join(label, inputs.sources.figure_mark(figure.id)),
+            numbers.figure_value(figure),
+            _interval(figure),
+        )
+        for label, figure in known
+        if figure is not None
+    ]
+    return Headline(items) if items else None
+
+
+def _interval(figure: Figure) -> Text:
+    if figure.missing:
+        return figure.missing
+    if figure.low is None and figure.high is None:
+        return f"n = {numbers.count(figure.n)}"
+    return f"{numbers.level(figure.level)} interval {numbers.figure_interval(figure)}".strip()
 
 
 def _finding(inputs: Inputs, decided: gate.Decision) -> Text:

@@ -42,7 +42,6 @@ from signalbox_airflow.report_page import address, commit_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STYLES = ("folds.css",)
 _OPEN_FIGURES = 60
 """Figures that a page shows before it folds the rest."""
 _OPEN_DETAILS = 12_000
@@ -80,7 +79,6 @@ def evidence_page(project: Path, dag_id: str, run: str, stage: str) -> str:
             ],
             foot=join("The same, for machines: ", code(f"git show {commit[:12]}:./dvc.lock"),
                       " names the hash of ", code(path), "."),
-            styles=STYLES,
         )
     )  # fmt: skip
 
@@ -110,7 +108,6 @@ def run_page(project: Path, dag_id: str, run: str) -> str:
                 Chapter("files", "What it made", [_outs(outs)]),
             ],
             foot="A run is saved as a git commit under refs/runs; what is released is a commit.",
-            styles=STYLES,
         )
     )
 
