@@ -293,7 +293,8 @@ def _table(caption: str, checks: Sequence[Checked], decision: Decision, sources:
     )
 
 
-_SIGNS = {"at_least": "≥", "at_most": "≤", "not_worse_than_released": "≤"}
+SIGNS = {"at_least": "≥", "at_most": "≤", "not_worse_than_released": "≤"}
+"""How a check compares → the sign before its threshold."""
 
 
 def _row(checked: Checked, check: Check, sources: Sources, common: float | None) -> Row:
@@ -307,7 +308,7 @@ def _row(checked: Checked, check: Check, sources: Sources, common: float | None)
             join(figure.label if figure else code(check.figure), sources.figure_mark(check.figure)),
             numbers.figure_value(figure) if figure else numbers.NONE,
             _interval(figure, common),
-            f"{_SIGNS[check.compare]} {numbers.with_unit(check.threshold, unit)}",
+            f"{SIGNS[check.compare]} {numbers.with_unit(check.threshold, unit)}",
         ],
     )
 
