@@ -22,7 +22,7 @@ from pipelines.mlops.release_report import limits as reproduce
 from pipelines.mlops.release_report.inputs import CURVES, STAGES, Inputs, read_curves
 from pipelines.reporting import decision as gate
 from pipelines.reporting import index, numbers
-from pipelines.reporting.blocks import Facts, Headline, Text, folded, join, stated
+from pipelines.reporting.blocks import WORDS, Facts, Headline, Text, folded, join, stated
 from pipelines.reporting.page import Page, render
 from pipelines.reporting.provenance import gather, read_evidence_of
 from pipelines.reporting.record import record
@@ -246,7 +246,7 @@ def _card_lines(inputs: Inputs) -> list[str]:
         "",
         f"- **Developed by:** {_plain(report.owner)}",
         f"- **Model type:** {_plain(trained.chosen.kind)} ({_plain(settings)})",
-        f"- **Predicts:** {_plain(params.data.target)} = {_plain(params.data.positive)}",
+        f"- **Predicts:** {_plain(params.data.target)} = {_plain(str(params.data.positive))}",
         f"- **Inputs:** {len(trained.inputs)} columns",
         f"- **Release decision of the gate:** {decided.decision}",
         "",
@@ -309,7 +309,7 @@ def _card_check(checked: gate.Checked, decided: gate.Decision) -> str:
     check, figure = decided.check(checked.id), checked.figure
     cells = [
         _plain(checked.id),
-        gate.WORDS[checked.verdict][0],
+        WORDS[checked.verdict][0],
         numbers.figure_value(figure) if figure else numbers.NONE,
         numbers.figure_interval(figure) if figure else numbers.NONE,
         f"{gate.SIGNS[check.compare]} "

@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperatorLink
 
-from signalbox_airflow.report_page import address
+from signalbox_airflow.saved_runs import address
 
 Part = tuple[str, ...]
-"""Kind of page, and what it is about: what `report_page.address` takes."""
+"""Kind of page, and what it is about: what `saved_runs.address` takes."""
 
 
 def _named(module: str, *names: str) -> list[Any]:
@@ -34,7 +34,7 @@ STEPS = [
 """Classes of the release path."""
 
 
-class _SavedRunLink(BaseOperatorLink):  # type: ignore[misc]
+class _SavedRunLink(BaseOperatorLink):
     """A link to something in the commit of a task's run; none before the run is saved."""
 
     name = ""

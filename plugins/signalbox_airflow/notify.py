@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from signalbox_airflow.notes import one_line
-from signalbox_airflow.report_page import address
+from signalbox_airflow.saved_runs import address
 
 if TYPE_CHECKING:
     from pipelines.release.approval import NotifyParams

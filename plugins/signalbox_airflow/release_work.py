@@ -50,7 +50,7 @@ from pipelines.release.lifecycle import (
     require_ready,
 )
 from signalbox_airflow.notes import leave
-from signalbox_airflow.report_page import address
+from signalbox_airflow.saved_runs import address
 
 _SHOWN = 300
 """Characters that a question shows of a changed parameter."""

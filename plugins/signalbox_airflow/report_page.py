@@ -19,8 +19,7 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 
 from pipelines.core.project import find_project
-
-PREFIX = "/signalbox"
+from signalbox_airflow.saved_runs import PREFIX, commit_of
 
 
 def headers(sandbox: str = "allow-scripts", scripts: str = "'unsafe-inline'") -> dict[str, str]:
@@ -36,24 +35,6 @@ def headers(sandbox: str = "allow-scripts", scripts: str = "'unsafe-inline'") ->
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-store",
     }
-
-
-def address(dag_id: str, run: str, kind: str = "reports", stage: str = "") -> str:
-    """Address of a page about a run on Airflow's own server.
-
-    Parameters
-    ----------
-    dag_id, run
-        As in ``refs/runs/<dag>/<run>``.
-    kind
-        ``reports``, ``evidence`` or ``commits``.
-    stage
-        Whose evidence.
-    """
-    from urllib.parse import quote
-
-    parts = [quote(part, safe="") for part in (dag_id, run, stage) if part]
-    return "/".join([PREFIX, kind, *parts])
 
 
 class Lazy:
@@ -115,23 +96,6 @@ def _led_on() -> dict[str, str]:
     A browser sends the login along only from a page of Airflow's own origin.
     """
     return headers("allow-same-origin", "'none'")
-
-
-def commit_of(project: Path, dag_id: str, run: str) -> str:
-    """Return the commit of a saved run.
-
-    Raises
-    ------
-    SignalboxError
-        If there is no such run.
-    """
-    from pipelines.core.errors import SignalboxError
-    from pipelines.release.lifecycle.candidate import saved_commit
-
-    commit = saved_commit(project, f"{dag_id}/{run}")
-    if not commit:
-        raise SignalboxError(f"there is no saved run {dag_id}/{run}")
-    return commit
 
 
 def read_report(project: Path, dag_id: str, run: str) -> bytes:

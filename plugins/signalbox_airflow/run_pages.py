@@ -37,7 +37,7 @@ from pipelines.reporting.blocks import (
     strong,
 )
 from pipelines.reporting.page import Banner, Page, render
-from signalbox_airflow.report_page import address, commit_of
+from signalbox_airflow.saved_runs import address, commit_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
