@@ -19,7 +19,9 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 
 from pipelines.core.project import find_project
-from signalbox_airflow.saved_runs import PREFIX, commit_of
+from signalbox_airflow.saved_runs import PREFIX, address, commit_of
+
+__all__ = ["PREFIX", "Lazy", "ReleasePathPlugin", "add_routes", "address", "headers", "make_app"]
 
 
 def headers(sandbox: str = "allow-scripts", scripts: str = "'unsafe-inline'") -> dict[str, str]:
@@ -56,11 +58,19 @@ class Lazy:
 
 def make_app(project: Path) -> Any:
     """Return the web application."""
-    from airflow.api_fastapi.core_api.security import requires_access_dag
-    from fastapi import Depends, FastAPI
-    from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+    from fastapi import FastAPI
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    add_routes(app, project)
+    return app
+
+
+def add_routes(app: Any, project: Path) -> None:
+    """Add the pages to a web application."""
+    from airflow.api_fastapi.core_api.security import requires_access_dag
+    from fastapi import Depends
+    from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+
     allowed = [Depends(requires_access_dag(method="GET"))]
 
     def answer(read: Callable[[], bytes | str], sent: dict[str, str]) -> Response:
@@ -86,8 +96,6 @@ def make_app(project: Path) -> Any:
         from signalbox_airflow.run_pages import run_page
 
         return answer(lambda: run_page(project, dag_id, run), _led_on())
-
-    return app
 
 
 def _led_on() -> dict[str, str]:
