@@ -167,6 +167,10 @@ def send(told: "NotifyParams", message: Message, context: Any) -> str:
     ----------
     told
         One entry of ``approval.notify``.
+    message
+        What is sent.
+    context
+        Airflow's, of the task that asks.
     """
     make, package, extra = NOTIFIERS[told.by]
     try:
@@ -184,23 +188,24 @@ def send(told: "NotifyParams", message: Message, context: Any) -> str:
 def tell(
     ways: "Sequence[NotifyParams]", message: Message, context: Any, patience: float = PATIENCE
 ) -> dict[str, str]:
-    """Send a message in every way, all at once; return what became of each.
+    """Send a message in every way, one after the other; return what became of each.
+
+    A way that takes longer than its share of `patience` is left to itself, and the next one tried.
+    Not all at once: threads that import Airflow's providers together lock each other out.
 
     Returns
     -------
     Way, as ``approval.notify`` has it → ``sent``, or why it wasn't.
     """
-    names = {f"{number}: {way.by}": way for number, way in enumerate(ways, start=1)}
-    became = dict.fromkeys(names, f"no word within {patience:g} s; perhaps sent")
-    # Ends with the process: a server that never answers holds nothing up.
-    threads = [
-        Thread(
+    share = patience / max(len(ways), 1)
+    became: dict[str, str] = {}
+    for number, way in enumerate(ways, start=1):
+        name = f"{number}: {way.by}"
+        became[name] = f"no word within {share:g} s; perhaps sent"
+        # Ends with the process: a server that never answers holds nothing up.
+        sending = Thread(
             target=lambda n=name, w=way: became.update({n: send(w, message, context)}), daemon=True
         )
-        for name, way in names.items()
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(patience / len(threads))
+        sending.start()
+        sending.join(share)
     return dict(became)

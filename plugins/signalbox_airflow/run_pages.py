@@ -19,6 +19,7 @@ from pipelines.release.lifecycle.files import CommitFiles
 from pipelines.release.registry.read import ProductParams, load_product
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
+    WORDS,
     Block,
     Chapter,
     Code,
@@ -103,7 +104,11 @@ def run_page(project: Path, dag_id: str, run: str) -> str:
             banner=_banner(decision),
             facts=Facts(_about(dag_id, run, commit)),
             chapters=[
-                Chapter("pages", "Report and evidence", _pages(dag_id, run, product, files, outs)),
+                Chapter(
+                    "pages",
+                    "Report and evidence",
+                    [*_pages(dag_id, run, product, files, outs), *_in_words(decision)],
+                ),
                 Chapter("commit", "Commit", _commit(project, commit)),
                 Chapter("files", "What it made", [_outs(outs)]),
             ],
@@ -169,6 +174,7 @@ def _figure_table(caption: str, figures: "Sequence[Figure]") -> Table:
             )
             for figure in figures
         ],
+        cards=True,
     )
 
 
@@ -188,6 +194,7 @@ def _hashes(caption: str, head: str, found: dict[str, str]) -> Table:
             Row([identifier(path), Markup('<span class="hash">{}</span>').format(digest)])
             for path, digest in sorted(found.items())
         ],
+        cards=True,
     )
 
 
@@ -222,14 +229,24 @@ def _decision(project: Path, product: ProductParams, commit: str) -> GateDecisio
 def _banner(decision: GateDecision | None) -> Banner:
     if decision is None:
         return Banner("Saved", "quiet", ["No gate judged this run."])
-    tone = {"approve": "good", "review": "open", "reject": "bad"}[decision.verdict]
     passed = len(decision.named("pass"))
     sentences: list[Text] = [f"{passed} of {len(decision.checks)} checks passed."]
-    sentences += [
+    for verdict in ("fail", "inconclusive"):
+        found = [identifier(check) for check in decision.named(verdict)]
+        if found:
+            sentences.append(join(badge(verdict), ": ", Markup(", ").join(found), "."))
+    return Banner(f"The gate says {decision.verdict}", WORDS[decision.verdict][1], sentences)
+
+
+def _in_words(decision: GateDecision | None) -> list[Block]:
+    """Explain every check that didn't pass."""
+    if decision is None or not decision.sentences:
+        return []
+    items = [
         join(badge(decision.checks[check]), " ", strong(identifier(check)), ": ", sentence)
         for check, sentence in decision.sentences.items()
     ]
-    return Banner(f"The gate says {decision.verdict}", tone, sentences)  # type: ignore[arg-type]
+    return [Fold("What did not pass, in words", [Items(items)])]
 
 
 def _pages(

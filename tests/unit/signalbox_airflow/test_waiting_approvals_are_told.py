@@ -96,7 +96,7 @@ def test_a_server_that_never_answers_is_left_and_the_others_are_told_all_the_sam
         monkeypatch.setenv("AIRFLOW_CONN_SILENT", MailServer(silent.getsockname()[1]).connection)
         ways = [MAIL.model_copy(update={"connection": "silent"}), MAIL]
         became = tell(ways, message(), {}, patience=4)
-    assert became["1: smtp"] == "no word within 4 s; perhaps sent"
+    assert became["1: smtp"] == "no word within 2 s; perhaps sent"
     assert became["2: smtp"] == "sent"
     assert len(server.mails) == 1
 
