@@ -130,7 +130,9 @@ def test_two_logins_override_it_and_the_ledger_says_who_and_about_what(
     asks(airflow, run, "override_release")
     [mail] = mails.mails  # one a question
     assert mail["Subject"] == f"Override the gate for {DAG}? The gate says reject"
-    assert f"{airflow.address}/dags/{DAG}/runs/" in mail.as_string().replace("=\n", "")
+    body = mail.get_body(("html",))
+    assert body is not None
+    assert f"{airflow.address}/dags/{DAG}/runs/" in body.get_content()
     reply = answer("Approve", WHY)
     login(airflow, "alice").patch(
         question(run, task="override_release"), json=reply
