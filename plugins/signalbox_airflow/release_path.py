@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import BaseOperator, task
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
+from airflow.sdk import BaseOperator
 
 from signalbox_airflow.approve import SETTINGS, ApproveOperator
 from signalbox_airflow.parsing import policy
@@ -15,6 +16,18 @@ ENDS = {
     "reject": ("release_rejected", "#d55e00", "A check failed. This is a result, not a crash."),
 }
 """Verdict → task, colour (Okabe and Ito 2008), and what it means."""
+
+
+class ReleaseStep(PythonOperator):
+    """A task of the release path; a class of its own, so that `links` can be about it alone."""
+
+
+class VerdictBranch(BranchPythonOperator):
+    """The branch on the verdict."""
+
+
+class VerdictEnd(EmptyOperator):
+    """Where a verdict leads to."""
 
 
 def verdict_tasks(project: Path, product: str, after: BaseOperator) -> dict[str, BaseOperator]:
@@ -28,19 +41,23 @@ def verdict_tasks(project: Path, product: str, after: BaseOperator) -> dict[str,
         Task that recorded the run.
     """
 
-    @task.branch(task_id="verdict", doc_md="Follows the verdict of the gate.")
     def verdict(**context: Any) -> str:
+        from signalbox_airflow.notes import leave, rejected
         from signalbox_airflow.release_work import candidate_of
 
-        word = candidate_of(project, product, context).decision.verdict
-        print(f"verdict of the gate: {word}")
-        return ENDS[word][0]
+        decision = candidate_of(project, product, context).decision
+        print(f"verdict of the gate: {decision.verdict}")
+        if decision.verdict == "reject":
+            leave(context, rejected(decision))
+        return ENDS[decision.verdict][0]
 
-    branch = verdict()
+    branch = VerdictBranch(
+        task_id="verdict", python_callable=verdict, doc_md="Follows the verdict of the gate."
+    )
     after >> branch
     ends: dict[str, BaseOperator] = {}
     for word, (name, colour, meaning) in ENDS.items():
-        end = EmptyOperator(task_id=name, doc_md=meaning)
+        end = VerdictEnd(task_id=name, doc_md=meaning)
         end.ui_color = colour
         branch >> end
         ends[word] = end
@@ -94,26 +111,30 @@ def release_tasks(project: Path, product: str, saved: BaseOperator) -> Any:
 def _record_task(project: Path, product: str, saved: BaseOperator) -> Any:
     """Add the task that logs the run and the gate's decision, also of a run that failed."""
 
-    @task(task_id=RECORD, trigger_rule="all_done", doc_md="Logs run and gate in the ledger.")
     def record_run(**context: Any) -> dict[str, Any]:
         from signalbox_airflow.release_work import record
 
         return record(project, product, saved.task_id, context)
 
-    recorded = record_run()
+    recorded = ReleaseStep(
+        task_id=RECORD,
+        python_callable=record_run,
+        trigger_rule="all_done",
+        doc_md="Logs run and gate in the ledger.",
+    )
     saved >> recorded
     return recorded
 
 
 def _release_task(project: Path, product: str) -> Any:
-    @task(
-        task_id="release",
-        trigger_rule="none_failed_min_one_success",
-        doc_md="Ledger entry, git tags, pointer: the version is in production.",
-    )
     def release(**context: Any) -> dict[str, Any]:
         from signalbox_airflow.release_work import release_recorded
 
         return release_recorded(project, product, context)
 
-    return release()
+    return ReleaseStep(
+        task_id="release",
+        python_callable=release,
+        trigger_rule="none_failed_min_one_success",
+        doc_md="Ledger entry, git tags, pointer: the version is in production.",
+    )

@@ -185,6 +185,8 @@ def test_the_demos_model_is_rejected_and_that_run_ends_well(
     assert state(airflow, run, "release") == "skipped"
     [entry] = [e for e in Ledger.of(airflow.project).entries() if e.data.get("run_id") == run]
     assert entry.data["overrides"] == {}  # nothing was changed in the form
+    driver.get(f"{airflow.address}/dags/model_release/runs/{run}")
+    wait(lambda: "rejected by the gate: of" in driver.find_element(By.TAG_NAME, "body").text, 30)
 
 
 def test_a_rule_set_waits_for_an_approval_that_is_given_by_clicking(
