@@ -171,6 +171,7 @@ def test_another_sites_page_is_refused(
         feedback.token("id of ann")[:-1] + "é",
         f"{9 * 10**12}.{feedback.token('id of ann').partition('.')[2]}",
     ],
+    ids=["none", "short", "text", "digits", "another's", "old", "changed", "later"],
 )
 def test_without_a_token_of_ones_own_it_is_refused(asked: Asked, project: Path, token: str) -> None:
     assert asked.say(token=token).status_code == 403
