@@ -90,7 +90,8 @@ def test_the_links_are_on_classes_that_exist() -> None:
     from signalbox_airflow.release_path import ReleaseStep, VerdictBranch, VerdictEnd
 
     ours = [
-        DvcStageOperator, WatchedStageOperator, SaveRunOperator, ApproveOperator, ReleaseStep, VerdictBranch, VerdictEnd,
+        DvcStageOperator, WatchedStageOperator, SaveRunOperator, ApproveOperator, ReleaseStep,
+        VerdictBranch, VerdictEnd,
     ]  # fmt: skip
     meant = {(kind.__module__, kind.__name__) for kind in ours}
     found = {(kind.__module__, kind.__name__) for link in links.LINKS for kind in link.operators}
