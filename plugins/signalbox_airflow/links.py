@@ -25,7 +25,10 @@ def _named(module: str, *names: str) -> list[Any]:
     return [type(name, (), {"__module__": module}) for name in names]
 
 
-STAGES = _named("dvc_airflow.operators.stage", "DvcStageOperator")
+STAGES = [
+    *_named("dvc_airflow.operators.stage", "DvcStageOperator"),
+    *_named("dvc_airflow.operators.watch", "WatchedStageOperator"),
+]
 SAVES = _named("dvc_airflow.operators.save", "SaveRunOperator")
 STEPS = [
     *_named("signalbox_airflow.release_path", "ReleaseStep", "VerdictBranch", "VerdictEnd"),

@@ -85,11 +85,13 @@ def test_a_dag_that_releases_nothing_has_no_report(project: Path) -> None:
 
 def test_the_links_are_on_classes_that_exist() -> None:
     from dvc_airflow.operators import DvcStageOperator, SaveRunOperator
+    from dvc_airflow.operators.watch import WatchedStageOperator
     from signalbox_airflow.approve import ApproveOperator
     from signalbox_airflow.release_path import ReleaseStep, VerdictBranch, VerdictEnd
 
     ours = [
-        DvcStageOperator, SaveRunOperator, ApproveOperator, ReleaseStep, VerdictBranch, VerdictEnd,
+        DvcStageOperator, WatchedStageOperator, SaveRunOperator, ApproveOperator, ReleaseStep,
+        VerdictBranch, VerdictEnd,
     ]  # fmt: skip
     meant = {(kind.__module__, kind.__name__) for kind in ours}
     found = {(kind.__module__, kind.__name__) for link in links.LINKS for kind in link.operators}
