@@ -98,7 +98,7 @@ class StageWatchTrigger(BaseTrigger):  # type: ignore[misc]
                 event = await self._told(project, plan)
                 if event is not None:
                     return event
-            elif plan is not None and plan["ended"] is None:
+            elif plan is not None and watch.is_going_on(plan):
                 return await self._run_alone("this is another try of its task")
             if end is not None:  # before all of this was read, so there is nothing more to come
                 return await self._after_the_end(end, project if is_told else None)

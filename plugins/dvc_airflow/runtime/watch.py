@@ -44,7 +44,8 @@ def begin(project: Path, tasks: Mapping[str, list[str]]) -> None:
     """
     shutil.rmtree(_folder(project), ignore_errors=True)
     _folder(project).mkdir(parents=True)
-    _write(_folder(project) / _PLAN, {"began": time.time(), "ended": None, "tasks": dict(tasks)})
+    plan = {"began": time.time(), "ended": None, "pid": os.getpid(), "tasks": dict(tasks)}
+    _write(_folder(project) / _PLAN, plan)
 
 
 def end(project: Path) -> None:
@@ -55,8 +56,21 @@ def end(project: Path) -> None:
 
 
 def read_plan(project: Path) -> dict[str, Any] | None:
-    """Return the plan: ``began`` and ``ended`` (seconds since 1970) and ``tasks``."""
+    """Return the plan: ``began`` and ``ended`` (seconds since 1970), ``pid`` and ``tasks``."""
     return _read(_folder(project) / _PLAN)
+
+
+def is_going_on(plan: Mapping[str, Any]) -> bool:
+    """Whether the process that runs the stages is at it; one that was killed told no end."""
+    if plan["ended"] is not None:
+        return False
+    try:
+        os.kill(int(plan["pid"]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def note_outcome(project: Path, task_id: str, state: str, **facts: Any) -> None:

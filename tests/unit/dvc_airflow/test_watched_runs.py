@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -228,9 +230,17 @@ def test_a_retry_does_not_wait_for_the_other_stages(run):
     assert run.event(attempt=2).payload == {"what": "own"}
 
 
-def test_a_run_that_was_cleared_as_a_whole_is_watched_again(run):
+@pytest.mark.parametrize("was_killed", [False, True])
+def test_a_run_that_was_cleared_as_a_whole_is_watched_again(run, monkeypatch, was_killed):
+    if was_killed:
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        with monkeypatch.context() as patch:
+            patch.setattr(watch.os, "getpid", lambda: ended.pid)
+            watch.begin(run.project, {"train": ["train"]})
+    else:
+        watch.end(run.project)
     run.tell(watch.DONE, results=[])
-    watch.end(run.project)
 
     async def wait() -> TriggerEvent:
         waiting = asyncio.ensure_future(run.trigger(attempt=2)._wait())
