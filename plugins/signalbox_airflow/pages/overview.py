@@ -132,7 +132,7 @@ def _well(project: Path, names: list[str]) -> Markup:
              else said[name]) if said[name] else join(word("quiet", "unknown"), " ", never[name])
         for name in names
     ]  # fmt: skip
-    return card("What is well", "good", listed(lines))
+    return card("Everything else", "good", listed(lines))
 
 
 def _production(project: Path, products: list[str], now: datetime) -> Markup:
