@@ -45,7 +45,7 @@ def main(params: AiopsParams) -> None:
     config = config_with_pagers(own.alertmanager_yml, own.paging_receivers, process_of(*own.reader))
     tickets = read_tickets(HISTORY / "tickets.parquet")
     history = history_of(frame, with_feedback(params.mine_rules, HISTORY), [whole], config)
-    found = mine_families(history, tickets, own.chat_receiver)
+    found = mine_families(history, tickets, own.chat_receiver, own.chat_url)
     write_json(CANDIDATES, candidates_document(found, whole))
     path = own.alertmanager_yml
     inputs = hash_inputs(HISTORY, *([Path(path)] if path else []))

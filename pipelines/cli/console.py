@@ -168,12 +168,14 @@ def wrapped(line: str, width: int, indent: int | None = None) -> list[str]:
     """
     if len(line) <= width or line.lstrip().startswith(_TO_COPY):
         return [line]
+    lead = len(line) - len(line.lstrip(" "))
     if indent is None:
         head = _HEAD.match(line)
-        indent = head.end() if head else len(line) - len(line.lstrip()) + 2
+        indent = head.end() if head else lead + 2
     return textwrap.wrap(
-        line,
+        line[lead:],
         width,
+        initial_indent=" " * lead,
         subsequent_indent=" " * indent,
         break_long_words=False,
         break_on_hyphens=False,

@@ -7,7 +7,7 @@ cannot be read, or something is wrong that the user can mend (one line says what
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 from rich.console import Console
@@ -50,7 +50,10 @@ def show(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Show entries, oldest first. They are read, not verified: see 'verify'."""
+    """Show entries, oldest first. They are read, not verified: see 'verify'.
+
+    Example: signalbox ledger show --kind release --last 5
+    """
     with one_line_errors():
         entries = chosen(project, kind, subject, last)
     if as_json:
@@ -68,7 +71,10 @@ def verify(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Verify every entry, and that none is lost that a tag names; end with 1 at the first fault."""
+    """Verify every entry, and that none is lost that a tag names; end with 1 at the first fault.
+
+    Example: signalbox ledger verify
+    """
     from pipelines.release.ledger import Ledger
 
     with one_line_errors():
@@ -80,9 +86,30 @@ def verify(
     raise typer.Exit(0 if found.ok else 1)
 
 
+class ShownKey(TypedDict):
+    """A key of the ledger: entries that it signs, why there is one, whether it is here."""
+
+    id: str
+    public_key: str
+    since: int
+    until: int | None
+    reason: str
+    here: bool
+
+
+class ShownKeys(TypedDict):
+    """What ``ledger keys --json`` prints."""
+
+    folder: str
+    keys: list[ShownKey]
+
+
 @app.command()
 def keys(as_json: AsJson = False, project: Project = Path()) -> None:
-    """Show the keys of the ledger, and which of them this machine has."""
+    """Show the keys of the ledger, and which of them this machine has.
+
+    Example: signalbox ledger keys
+    """
     from pipelines.core.keyed_hash import keys_folder
     from pipelines.release.ledger import Ledger
     from pipelines.release.ledger.keys import Keys
@@ -96,7 +123,7 @@ def keys(as_json: AsJson = False, project: Project = Path()) -> None:
         return
     for row in rows:
         until = f"replaced at entry {row['until']}" if row["until"] else "in use"
-        where = "its private key is on this machine" if row["here"] else "elsewhere"
+        where = f"private key {'on this machine' if row['here'] else 'elsewhere'}"
         since = f"since entry {row['since']}, {until}, {where}"
         print_lines([f"{row['id']}  {since}: {row['reason']}"])
     print_lines([] if rows else ["no keys yet; the first entry makes one"])
@@ -105,7 +132,10 @@ def keys(as_json: AsJson = False, project: Project = Path()) -> None:
 
 @app.command()
 def rotate(reason: Why = "rotation", as_json: AsJson = False, project: Project = Path()) -> None:
-    """Replace the signing key by a new one, which the old one signs."""
+    """Replace the signing key by a new one, which the old one signs.
+
+    Example: signalbox ledger rotate --reason "left the team"
+    """
     from pipelines.release.ledger import Ledger
 
     with one_line_errors():
@@ -117,6 +147,8 @@ def begin(reason: Why, as_json: AsJson = False, project: Project = Path()) -> No
     """Begin a ledger of your own; the one so far is kept in ledger/archive/.
 
     For a clone that came with a ledger whose key you don't have.
+
+    Example: signalbox ledger begin --reason "our own ledger"
     """
     from pipelines.release.ledger import Ledger
 
@@ -202,6 +234,21 @@ STYLES = {
 """Kinds of the timeline: decisions about what is in production, and what called for them."""
 
 
+class ToldEntry(TypedDict):
+    """An entry of the ledger, and what it says: ``history --json`` prints a list of these."""
+
+    seq: int
+    time: str
+    kind: str
+    subject: str
+    data: dict[str, Any]
+    previous: str
+    key: str
+    hash: str
+    signature: str
+    sentence: str
+
+
 def history(
     subject: Annotated[str | None, typer.Option(help="Only this product.")] = None,
     last: Last = None,
@@ -223,7 +270,7 @@ def history(
         print_json([{**entry.model_dump(), "sentence": sentence} for entry, sentence in told])
         return
     if not told:
-        print_lines(["nothing was decided or released yet"])
+        print_lines([f"nothing{f' of {subject}' if subject else ''} was decided or released yet"])
     console = Console()
     day = ""
     for entry, sentence in told:

@@ -1,4 +1,4 @@
-"""``signalbox release``, ``rollback``, ``registry`` and ``answer``.
+"""``signalbox release``, ``rollback``, ``compare``, ``registry`` and ``answer``.
 
 Exit codes: 0 done (``registry show``: nothing is wrong; ``answer``: the run ended well); 1
 refused, or something is wrong (one line says what and what to do; nothing was released; for
@@ -32,7 +32,9 @@ from pipelines.cli.console import (
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
+    from pipelines.core.evidence import Figure
     from pipelines.release.lifecycle import Done
+    from pipelines.release.lifecycle.compare import Change, Comparison, FigureChange, Side
 
 
 Product = Annotated[
@@ -166,11 +168,108 @@ class ShownVersion(TypedDict):
 
 
 class ShownRegistry(TypedDict):
-    """What ``registry show --json`` prints; `production` is by product, null where there is none."""
+    """What ``registry show --json`` prints.
+
+    `production` is by product, null where nothing is there.
+    """
 
     production: dict[str, str | None]
     versions: list[ShownVersion]
     problems: list[str]
+
+
+def compare(
+    product: Annotated[str, typer.Argument(help="Product, for example model_release.")],
+    old: Annotated[
+        str, typer.Argument(metavar="A", help="Version, saved run, commit's hash or HEAD.")
+    ],
+    new: Annotated[str, typer.Argument(metavar="B", help="The same, usually the newer one.")],
+    *,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every figure that differs, and all files.")
+    ] = False,
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Show two versions side by side, or runs that were never released: what differs.
+
+    Example: signalbox compare model_release v1.0.0 HEAD
+    """
+    from pipelines.release.lifecycle import compare_versions
+
+    with one_line_errors():
+        found = compare_versions(project, product, old, new)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    print_lines(_comparison_lines(found, None if verbose else _MOST_SHOWN))
+
+
+_MOST_SHOWN = 15
+"""Lines of a section of a comparison that are shown; ``--verbose`` and ``--json`` have them all."""
+
+
+def _comparison_lines(found: "Comparison", most: int | None) -> list[str]:
+    lines = [f"A: {_side(found.a)}", f"B: {_side(found.b)}"]
+    checks = [f"{c.name}: {c.a or 'not there'} → {c.b or 'not there'}"
+              for c in found.checks if not c.same]  # fmt: skip
+    lines += _section("checks of the gate", checks, most, f"all {len(found.checks)} alike")
+    # What chance doesn't explain comes first.
+    moved = sorted(
+        (f for f in found.figures if (f.a and f.a.value) != (f.b and f.b.value)),
+        key=lambda figure: not figure.apart,
+    )
+    figures = [_figure_change(figure) for figure in moved]
+    lines += _section("figures, A → B", figures, most, f"all {len(found.figures)} alike")
+    params = [f"{c.name}: {_param(c.a)} → {_param(c.b)}" for c in found.params]
+    lines += _section("parameters, A → B", params, most, "all alike")
+    for title, changes in (("data", found.data), ("artifacts", found.artifacts)):
+        own = [f"{c.name}{_where(c)}" for c in changes if not c.same]
+        lines += _section(f"{title} that differ", own, most, "none")
+    code = [f"{c.name}{_where(c)}" for c in found.code]
+    return [*lines, *_section("code that differs", code, most, "none")]
+
+
+def _section(title: str, rows: list[str], most: int | None, nothing: str) -> list[str]:
+    if not rows:
+        return [f"{title}: {nothing}"]
+    lines = ["", f"{title}:", *(f"  {row}" for row in rows[:most])]
+    if most is not None and len(rows) > most:
+        lines.append(f"  and {len(rows) - most:,} more: --verbose shows them")
+    return lines
+
+
+def _side(side: "Side") -> str:
+    name = side.name if side.version in ("", side.name) else f"{side.name} ({side.version})"
+    date = side.time[:16].replace("T", " ")
+    verdict = {"approve": "approves", "review": "leaves it to people", "reject": "rejects"}
+    return f"{name}, commit {side.commit[:12]} of {date} UTC; the gate {verdict[side.verdict]}"
+
+
+def _figure_change(change: "FigureChange") -> str:
+    text = f"{change.id}: {_value(change.a)} → {_value(change.b)}"
+    if change.difference is not None:
+        text += f", {change.difference:+.4g}"
+    # Intervals that overlap don't prove that nothing changed.
+    return f"{text}; the intervals don't overlap" if change.apart else text
+
+
+def _value(figure: "Figure | None") -> str:
+    if figure is None or figure.value is None:
+        return "none"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.4g}"
+    return f"{figure.value:.4g} ({figure.low:.4g} to {figure.high:.4g})"
+
+
+def _param(value: object) -> str:
+    import json
+
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _where(change: "Change") -> str:
+    return " (only in B)" if change.a is None else " (only in A)" if change.b is None else ""
 
 
 @registry.command("show")
@@ -247,11 +346,11 @@ def _version_lines(product: str, known: list[ShownVersion]) -> list[str]:
     lines = [f"{product}: {f'{now} is in production' if now else 'nothing is in production'}"]
     for version in known:
         time = datetime.fromtimestamp(version["time"], UTC)
-        anchor = f"ledger {version['anchor'][:12]}" if version["anchor"] else "not in the ledger"
         stages = f", in {', '.join(version['stages'])}" if version["stages"] else ""
+        anchor = "" if version["anchor"] else ", not anchored in the ledger"
         lines.append(
             f"  {version['version']:<8} {time:%Y-%m-%d %H:%M} UTC, commit "
-            f"{version['commit'][:12]}, {anchor}{stages}"
+            f"{version['commit'][:12]}{stages}{anchor}"
         )
     return lines
 
@@ -360,12 +459,19 @@ def answer(
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; an override must have a reason.")] = "",
     project: Project = Path(),
+    as_json: AsJson = False,
 ) -> None:
-    """Answer a release's question in Airflow, with the login of the project's own Airflow."""
+    """Answer a release's question in Airflow, with the login of the project's own Airflow.
+
+    Example: signalbox answer model_release --approve --reason "report read"
+    """
+    console = Console(stderr=as_json)
     with one_line_errors(), work_for(project):
         from pipelines.cli.release_run import answer_waiting
 
-        answer_waiting(Console(), product, run, approve=approve, reason=reason)
+        done = answer_waiting(console, product, run, approve=approve, reason=reason)
+        if as_json:
+            print_json(done)
 
 
 def score(
@@ -379,7 +485,10 @@ def score(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Score a table with the model in production; write predictions with reasons."""
+    """Score a table with the model in production; write predictions with reasons.
+
+    Example: signalbox score --input data/new.parquet --name march
+    """
     from pipelines.mlops.scoring.record import FOLDER, describe, predictions_path
     from pipelines.mlops.scoring.score import score_input
 
@@ -388,8 +497,7 @@ def score(
     if as_json:
         print_json(record.model_dump(mode="json"))
         return
-    typer.echo(describe(record))
-    typer.echo(str(predictions_path(project / FOLDER, record.name)))
+    print_lines([describe(record), str(predictions_path(project / FOLDER, record.name))])
 
 
 def monitor(
@@ -400,7 +508,10 @@ def monitor(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Measure what was scored and how it turned out; alarms go to the ledger."""
+    """Measure what was scored and how it turned out; alarms go to the ledger.
+
+    Example: signalbox monitor --date 2026-03-31
+    """
     from pipelines.mlops.monitoring.result import describe
     from pipelines.mlops.monitoring.watch import watch_project
 
@@ -412,4 +523,4 @@ def monitor(
     if as_json:
         print_json(result.model_dump(mode="json"))
         return
-    typer.echo(describe(result))
+    print_lines(describe(result).splitlines())

@@ -70,7 +70,7 @@ def _gate(data: dict[str, Any], report: str) -> str:
     ]
     if verdict == "reject" and data["failed"]:
         named[0] = ", ".join(data["failed"])
-    where = f"{report or 'report'} of commit {data['commit'][:12]}"
+    where = f"{f'report {report}' if report else 'report'} of commit {data['commit'][:12]}"
     return f"{words}: {'; '.join([*named, where])}"
 
 
@@ -83,13 +83,13 @@ def _outcome(data: dict[str, Any]) -> str:
     )
     words = {
         "approved": f"approved by {who}" if who else "approved",
-        "auto_approved": "approved by a policy, nobody was asked",
+        "auto_approved": "approved by a policy",
         "overridden": f"released against the gate by {who}",
         "rejected": f"rejected by {who}" if who else "rejected, nobody was asked",
         "timed_out": "not approved: nobody answered in time",
         "stopped": "stopped, nobody could be asked",
     }[found["kind"]]
-    why = "; ".join([*found["reasons"], found["policy"]])
+    why = "; ".join(text.strip().removesuffix(".") for text in [found["policy"], *found["reasons"]])
     gate = {"approve": "approval", "review": "review", "reject": "rejection"}[data["verdict"]]
     return f"{words}: {why}; the gate said {gate}, commit {data['commit'][:12]}"
 
@@ -98,7 +98,8 @@ def _refusal(data: dict[str, Any]) -> str:
     return f"not released: {data['reason']} (run {data['run']})"
 
 
-_RELEASED = "released"
+_RELEASED, _BACK = "released", "rolled back to"
+_STAGE = {_RELEASED: "to", _BACK: "in"}
 
 
 def _step(data: dict[str, Any], made: str) -> str:
@@ -110,12 +111,12 @@ def _step(data: dict[str, Any], made: str) -> str:
         by += [f"approved by {approvers}"] * bool(approvers and made == _RELEASED)
         by += [data["reason"]] * bool(data["reason"])
         by += [f"warned of: {text}" for text in data["warnings"]]
-        what = f"{made} {data['version']} in {data['stage']}{before}"
+        what = f"{made} {data['version']} {_STAGE[made]} {data['stage']}{before}"
         by.append(f"commit {data['commit'][:12]}")
         return f"{what}: {'; '.join(by)}"
     of = f"entry {data['of']}"
     if step in ("completed", "restored"):
-        return f"{step}: of {of} were made again: {', '.join(data['made'])}"
+        return f"{step}: {', '.join(data['made'])} of {of}, made again"
     return f"{step}: {of}, because {data['why']}"
 
 
@@ -124,7 +125,7 @@ def _release(data: dict[str, Any]) -> str:
 
 
 def _rollback(data: dict[str, Any]) -> str:
-    return _step(data, "rolled back to")
+    return _step(data, _BACK)
 
 
 def _erasure(data: dict[str, Any]) -> str:
@@ -136,7 +137,7 @@ def _erasure(data: dict[str, Any]) -> str:
         found = ", ".join(f"{store} {count:,}" for store, count in data["found_in"].items())
         return f"erasure begun of {who}: found in {found or 'no store'}"
     rows = sum(removal["rows"] for removal in data["removed"])
-    what = f"{_number(len(data['removed']), 'file or object')}, {_number(rows, 'row')}"
+    what = f"{_number(len(data['removed']), 'object')}, {_number(rows, 'row')}"
     if stage == "done":
         return f"erased {who}: {what}"
     return f"erasure incomplete of {who}: {what}; remains in {'; '.join(data['remaining'])}"
@@ -177,8 +178,8 @@ def _publication(data: dict[str, Any]) -> str:
     else:
         files = ", ".join(data["files"]) or "no file"
         words = f"published: {data['release']}, {rules} in {files}"
-    more = [f"by {data['who']}"] * bool(data.get("who"))
-    more += [data["reason"]] * bool(data.get("reason"))
+    more = [f"by {data['who']}"] if data.get("who") else []
+    more += [data["reason"]] if data.get("reason") else []
     more += [
         f"left out as {key}: {', '.join(data[key])}" for key in ("expired", "withdrawn")
         if data[key]

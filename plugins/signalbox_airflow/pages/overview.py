@@ -177,7 +177,7 @@ def _incidents(project: Path, now: datetime) -> list[Text]:
     if not known or known[0].incidents is None:
         return []
     newest = known[0].incidents
-    found = []
+    found: list[Text] = []
     for incident in worst_first(newest.incidents, newest.findings.get):
         start = datetime.fromtimestamp(incident.start_us / 1e6, UTC).isoformat()
         suspect: Text = ""

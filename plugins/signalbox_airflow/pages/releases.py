@@ -161,8 +161,7 @@ def _versions(
         rows.append(
             Row(
                 [
-                    choice.version
-                    + (" (in production)" if choice.version == stands.version else ""),
+                    _version(choice.version, stands.version),
                     when(entry.time if entry else choice.time),
                     verdict(choice.verdict),
                     by or NONE,
@@ -194,6 +193,10 @@ def _runs(project: Path, product: str, runs: list[Choice], stands: Standing) -> 
     table = Table("Judged runs that were not released, the newest first", columns, rows[:_LAST])
     more = [Fold(f"{len(rows) - _LAST} older runs", [Table("Older runs", columns, rows[_LAST:])])]
     return [table, *(more if len(rows) > _LAST else [])]
+
+
+def _version(version: str, now: str) -> Text:
+    return join(version, Markup("<br>in production")) if version == now else version
 
 
 def _run_name(choice: Choice) -> Text:

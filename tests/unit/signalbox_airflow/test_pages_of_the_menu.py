@@ -138,7 +138,7 @@ def test_releases_lists_versions_runs_and_their_reports(get: Get, two: Path) -> 
     address = f"/report/{PRODUCT}/{commit}/model_release.html"
     assert f'href="{PREFIX}{address}"' in html
     assert get(address) == "<title>run 1</title>"
-    assert "v1.0.0 (in production)" in html
+    assert "v1.0.0<br>in production" in html
     assert "run_2" in html
     assert "entries hold" in html
 

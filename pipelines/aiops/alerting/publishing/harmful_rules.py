@@ -5,12 +5,12 @@ sees alerts before the rules do: Prometheus, or Alertmanager, which a held alert
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pipelines.aiops.alerting.evaluation import Backtest, TicketedIncident
+from pipelines.aiops.alerting.evaluation import TicketedIncident
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
 from pipelines.aiops.alerting.rules import Rule, read_rules
 from pipelines.aiops.params.artifacts import RULE_SET
@@ -75,34 +75,36 @@ def _named(tickets: tuple[str, ...]) -> str:
 
 
 def find_harmful_rules(
-    backtest: Backtest, rules: Sequence[Rule], effect: BacktestResult | None = None
+    measure: Callable[[Sequence[Rule]], BacktestResult],
+    rules: Sequence[Rule],
+    effect: BacktestResult | None = None,
 ) -> list[HarmfulRule]:
     """Find rules that hid a credible incident of the recent history.
 
     Parameters
     ----------
-    backtest : Backtest
-        Of the time that is looked at, through today's configuration without the rules.
+    measure : callable
+        What some rules do in the time that is looked at, against today's configuration.
     rules : sequence of Rule
         What is published, or in shadow.
     effect : BacktestResult, optional
-        What ``backtest(rules)`` gives, if that is known already.
+        What ``measure(rules)`` gives, if that is known already.
 
     Returns
     -------
     list of HarmfulRule
         Worst first: most incidents missed, then late. Empty where no rule hid anything.
     """
-    if not rules or not backtest.rows.tickets:
+    if not rules:
         return []
-    credible = (effect or backtest(rules)).credible
+    credible = (effect or measure(rules)).credible
     hidden = {each.ticket: each for each in credible if _hidden(each)}
     found = []
     for rule in rules:
         mine = [each for each in hidden.values() if rule.id in each.rules]
         if mine:
             rest = [other for other in rules if other.id != rule.id]
-            still = {each.ticket for each in backtest(rest).credible if _hidden(each)}
+            still = {each.ticket for each in measure(rest).credible if _hidden(each)}
             found.append(_judged(rule, mine, still))
     guilty_alone = {
         ticket

@@ -177,11 +177,11 @@ def targets_of(params: PublishParams) -> list[str]:
     Raises
     ------
     SignalboxError
-        If there is none, or one is named twice.
+        If there is none, one is named twice, or PagerDuty's form beside the other files.
     """
     named = [
         params.alertmanager_yml,
-        *params.guard_files().values(),
+        *params.hold_rule_files().values(),
         params.pagerduty_json,
     ]
     found = [path for path in named if path]
@@ -189,6 +189,12 @@ def targets_of(params: PublishParams) -> list[str]:
         raise SignalboxError(
             "params.yaml: aiops.export_rules.publish names no file, so nothing is published; "
             "name alertmanager_yml there, or take the files of rules/export"
+        )
+    if params.pagerduty_json and (params.alertmanager_yml or params.hold_rule_files()):
+        raise SignalboxError(
+            "params.yaml: aiops.export_rules.publish names pagerduty_json beside alertmanager_yml "
+            "or hold_rules_yml: PagerDuty's form was judged instead of those files, not behind them; "
+            "name the ones or the other"
         )
     real = [Path(path).resolve() for path in found]
     if len(set(real)) < len(real):
@@ -203,8 +209,11 @@ def _sources(
     target = own.alertmanager_yml
     if target and target not in before:
         raise SignalboxError(f"{target}: no such file; it must be there to be merged into")
+    text = before.get(target or "", DEFAULT_CONFIG)
+    if own.pagerduty_json and params.alertmanager_yml:  # it says what PagerDuty is sent
+        text = _source_text(params.alertmanager_yml, commit)
     sources = Sources(
-        before.get(own.alertmanager_yml or "", DEFAULT_CONFIG),
+        text,
         own.alertmanager_yml or "alertmanager.yml",
         read_servers({path: _source_text(path, commit) for path in params.prometheus}),
         tuple(params.paging_receivers),
@@ -230,7 +239,7 @@ def _source_text(path: str, commit: str) -> str:
 def _require_both(rules: tuple[Rule, ...], own: PublishParams, servers: Servers) -> None:
     """Refuse to hold alerts back where nobody would page for them, or pages have no route."""
     held = [rule for rule in rules if isinstance(rule, HoldRule)]
-    named = own.guard_files()
+    named = own.hold_rule_files()
     if not own.alertmanager_yml:
         if held and named:
             raise SignalboxError(
@@ -245,9 +254,9 @@ def _require_both(rules: tuple[Rule, ...], own: PublishParams, servers: Servers)
             whose = f" of {server.name}" if server and len(servers.all) > 1 else ""
             raise SignalboxError(
                 f"rules {mine[:3]} hold alerts back and what pages for them{whose} has no file; "
-                "name one in params.yaml: aiops.export_rules.publish.guards_yml (a rule file that "
-                "Prometheus loads; with several Prometheis a mapping from each prometheus.yml to "
-                "its file)"
+                "name one in params.yaml: aiops.export_rules.publish.hold_rules_yml (a rule file "
+                "that Prometheus loads; with several Prometheis a mapping from each prometheus.yml "
+                "to its file)"
             )
 
 
@@ -265,7 +274,7 @@ def _texts(bundle: Bundle, own: PublishParams, servers: Servers) -> dict[str, st
     if own.alertmanager_yml:
         texts[own.alertmanager_yml] = bundle.alertmanager.text
     for name, server in prometheus_files(servers).items():
-        path = _rules_path(own.guard_files(), server, servers)
+        path = _rules_path(own.hold_rule_files(), server, servers)
         if path:
             texts[path] = bundle.prometheus[name]
     if own.pagerduty_json:
@@ -282,7 +291,7 @@ def _changed(
     published = (last or {}).get("files", {})
     found = {}
     for path, text in before.items():
-        whole = path in (*own.guard_files().values(), own.pagerduty_json)
+        whole = path in (*own.hold_rule_files().values(), own.pagerduty_json)
         if path in published:
             if sha256_text(text) != published[path]["sha256"]:
                 found[path] = "changed since it was published"
@@ -296,6 +305,8 @@ def _changed(
 
 
 def _unplaced(bundle: Bundle, own: PublishParams) -> dict[str, str]:
+    if own.pagerduty_json:
+        return {each["rule"]: each["reason"] for each in bundle.pagerduty["not_expressed"]}
     if not own.alertmanager_yml:
         return {}
     return {
@@ -323,7 +334,7 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
     own, commit = params.publish, plan.released.commit
     servers = read_servers({path: _source_text(path, commit) for path in params.prometheus})
     paths = {
-        name: _rules_path(own.guard_files(), server, servers)
+        name: _rules_path(own.hold_rule_files(), server, servers)
         for name, server in prometheus_files(servers).items()
     }
     target, source = own.alertmanager_yml, params.alertmanager_yml
@@ -338,6 +349,7 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
         servers=servers,
         paging_receivers=tuple(params.paging_receivers),
         process=process_of(*params.reader),
+        pagerduty=plan.after[own.pagerduty_json] if own.pagerduty_json else "",
     )
 
 
@@ -372,8 +384,8 @@ def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -
         or there is no history.
     """
     own = params.export_rules.publish
-    if not (own.alertmanager_yml or own.guard_files()):
-        return {"why": "nothing is published that Alertmanager or Prometheus reads"}
+    if not (own.alertmanager_yml or own.hold_rule_files() or own.pagerduty_json):
+        return {"why": "nothing is published that Alertmanager, Prometheus or PagerDuty reads"}
     with _newest_history(project, plan.released.commit) as history:
         fold, found = _judged(history, plan, params)
         sha256 = sha256_file(history / "alerts.parquet")
@@ -441,4 +453,11 @@ def _judged(history: Path, plan: Plan, params: AiopsParams) -> tuple[Fold, list[
     candidate = backtest.replay_deployed(deployed)
     fold = Fold(backtest, plan.rules, candidate, backtest.effect(candidate, plan.rules))
     judged = JudgedWindow.of(fold)
-    return fold, figures.figures([judged], judged, plan.rules)
+    held = deployed.pagerduty
+    # Where PagerDuty's form is published, the other files stay as they are.
+    own = params.export_rules.publish
+    found = [] if own.pagerduty_json else figures.figures([judged], judged, plan.rules)
+    if held:
+        effect = backtest.pagerduty_effect(held, plan.rules)
+        found += figures.pagerduty_figures(effect, sum(len(each.rules) for each in held.values()))
+    return fold, found

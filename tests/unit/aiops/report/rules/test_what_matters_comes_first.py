@@ -215,10 +215,16 @@ def test_nine_rules_are_told_in_plain_words_with_their_settings(here):
     assert nine[0] == "signalbox:held"
     assert nine[-1] == "SignalboxPage"
     rows = cases.rows_of(page, "Reasons to page")
-    assert list(rows)[1:] == ["Company", "Instances", "Back again", "It lasts"]
+    assert list(rows)[1:] == [
+        "Company", "Instances", "Storm", "Back again", "More than usual", "It lasts",
+    ]  # fmt: skip
     assert "2 alert names or more" in rows["Company"][0]
     assert "within 10 min" in rows["Company"][0]
     assert "3 instances or more" in rows["Instances"][0]
+    assert "3 services or more within 1 min" in rows["Storm"][0]
+    assert "it began on its service 5 times, and 5 times more for each time that is usual" in (
+        rows["More than usual"][0].replace("\N{NO-BREAK SPACE}", " ")
+    )
     assert rows["Back again"] == ["It began twice within 30 min.", "at its second beginning"]
     assert rows["It lasts"][1] == "after 5 min"
     assert "one page for each pager and 1\N{NO-BREAK SPACE}h, counted from the onset" in page.text
@@ -325,3 +331,30 @@ GONE = (
 def test_no_word_is_left_of_families_that_were_removed(here):
     text = shown().text.lower()
     assert not [word for word in GONE if word in text]
+
+
+def test_pagerdutys_form_stands_beside_the_other_files(here):
+    judged = {
+        **cases.outcome(410, 0.2, missed=3), "services": ["oncall"], "baseline_pages": 512,
+        "deployed": cases.outcome(400, 0.22),
+        "missed_incidents": [one for one in cases.INCIDENTS if one["ticket"]][:1],
+    }  # fmt: skip
+    page = shown(more={"replay_rules": {"pagerduty": judged}})
+    rows = cases.rows_of(page, "Two targets")
+    assert list(rows)[1:] == [
+        "Alertmanager and Prometheus, all pagers", "PagerDuty, notifications of its incidents",
+    ]  # fmt: skip
+    assert rows["PagerDuty, notifications of its incidents"][:4] == [
+        "119",
+        "95.7",
+        "20.0%",
+        "3 of 48",
+    ]
+    assert "Credible incidents that PagerDuty’s form hides" in page.text
+    assert cases.rows_of(page, "What isn’t exported to PagerDuty")["no details"] == ["1"]
+
+
+def test_without_rules_in_pagerdutys_form_nothing_is_compared(here):
+    page = shown()
+    assert "In PagerDuty instead" in page.text
+    assert "Two targets" not in page.text
