@@ -231,16 +231,23 @@ def evidence_at(project: Path, commit: str, stage: str) -> "Evidence | None":
     """Read a stage's evidence in a commit; None where the commit has none that can be read."""
     from pydantic import ValidationError
 
-    from pipelines.core.artifacts import evidence_of
     from pipelines.core.errors import SignalboxError
+
+    try:
+        return _evidence_at(project, commit, stage)
+    except (SignalboxError, ValueError, ValidationError):
+        return None
+
+
+@lru_cache(maxsize=32)
+def _evidence_at(project: Path, commit: str, stage: str) -> "Evidence":
+    """Read once what never changes; what can't be read is asked for again."""
+    from pipelines.core.artifacts import evidence_of
     from pipelines.core.evidence import Evidence
     from pipelines.release.lifecycle.files import CommitFiles
 
-    try:
-        content: Any = json.loads(CommitFiles(project, commit).read(evidence_of(stage).as_posix()))
-        return Evidence.model_validate(content)
-    except (SignalboxError, ValueError, ValidationError):
-        return None
+    content: Any = json.loads(CommitFiles(project, commit).read(evidence_of(stage).as_posix()))
+    return Evidence.model_validate(content)
 
 
 def newest_evidence(project: Path, dag_id: str, stage: str) -> Source | None:

@@ -21,7 +21,7 @@ from pipelines.aiops.alerting.evidence import HarmfulRuleDetails, WatchDetails
 from pipelines.aiops.alerting.publishing import released as publishing
 from pipelines.aiops.alerting.publishing.released import ReleasedRules
 from pipelines.aiops.alerting.rules import HoldRule
-from pipelines.aiops.lake.feedback import Answer, add, figure
+from pipelines.aiops.lake.feedback import Answer, Verdict, add, figure
 from pipelines.aiops.product import ALERT_NOISE_REDUCTION
 from pipelines.core.evidence import Evidence, write_evidence
 from pipelines.release.config import load_section
@@ -56,7 +56,7 @@ def get(project: Path) -> Get:
     def read(address: str) -> str:
         reply = client.get(address)
         assert reply.status_code == 200, reply.text
-        return reply.text
+        return str(reply.text)
 
     return read
 
@@ -229,7 +229,8 @@ def test_default_kpis_name_figures_that_stages_measure() -> None:
 
 def test_detectors_precision_is_told_with_its_interval(get: Get, project: Path) -> None:
     assert "Nobody has judged anything yet" in get("/kpis")
-    for n, verdict in enumerate(("right", "right", "noise")):
+    verdicts: tuple[Verdict, ...] = ("right", "right", "noise")
+    for n, verdict in enumerate(verdicts):
         add(
             project / "lake",
             Answer(at=datetime(2026, 4, 6 + 4 * n, tzinfo=UTC), by="ann", about="finding",

@@ -213,7 +213,7 @@ def test_without_a_login_nothing_is_shown_or_kept(asked: Asked, project: Path) -
 def test_only_what_is_there_can_be_judged(
     asked: Asked, project: Path, fields: dict[str, str], status: int
 ) -> None:
-    assert asked.say(**fields).status_code == status
+    assert asked.say(None, **fields).status_code == status
     assert said(project) == []
 
 

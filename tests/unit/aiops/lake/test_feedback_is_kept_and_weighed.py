@@ -28,7 +28,8 @@ NOON = datetime(2026, 4, 13, 12, tzinfo=UTC)  # a Monday
 
 def answer(verdict: str, by: str = "ann", minute: int = 0, **more: Any) -> Answer:
     given = {"about": "incident", "subject": "i1", "detectors": ("metric: spike",)} | more
-    return Answer(at=NOON + timedelta(minutes=minute), by=by, verdict=verdict, **given)
+    at = NOON + timedelta(minutes=minute)
+    return Answer.model_validate({"at": at, "by": by, "verdict": verdict, **given})
 
 
 def rule(verdict: str, by: str = "ann", names: tuple[str, ...] = ("DiskFull",)) -> Answer:
