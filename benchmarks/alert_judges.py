@@ -49,7 +49,7 @@ def judge_world(params: AiopsParams, world: Path, out: Path | None) -> dict[str,
     dict of str to dict
         Method → pages, nights, and incidents by credible tickets, by all tickets and by truth.
     """
-    from pipelines.aiops.alerting.evaluation.baselines import BASELINES, cool_down
+    from pipelines.aiops.alerting.evaluation.baselines import BASELINES
     from pipelines.aiops.alerting.windows import started_in
 
     case, folds = folds_of(params)
@@ -59,7 +59,6 @@ def judge_world(params: AiopsParams, world: Path, out: Path | None) -> dict[str,
         methods: dict[str, Callable[[Backtest], BacktestResult]] = {
             OWN: effect_of(fold),
             **{one.name: one.measure for one in BASELINES},
-            "cool_down_24h": cool_down(24),
             "never_acted_dropped": never_acted_dropped(
                 [started_in(case.frame, window) for window in others]
             ),

@@ -16,6 +16,12 @@ a world. What a set saves *after the gate* is 0 where the gate rejects it: nobod
 All is judged as the product does (docs/alert-rules.md): each third of the history by rules that
 were mined on the other two. Other methods are judged on the same thirds by the same judge.
 
+Two bad sets go through the same stages and the same gate: lone alerts that wait 10 minutes, or
+4 hours, whatever comes beside them and however soon they are back. It must reject both everywhere.
+
+``--alerts N`` repeats the largest world, one copy after the other in time, until it has N alerts,
+and times ``ingest`` and the stages up to the gate on them.
+
 Where a world has ``truth/truth.json`` and ``truth/rows.parquet``, the same replays are judged by it
 as well: its incidents have the alerts that really belong to them (``rows``, as numbered in
 ``rows.parquet``), whatever people linked, and end when they really ended. No stage reads the truth.
@@ -29,6 +35,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -68,6 +75,12 @@ SOURCES = (
 """How a user would map the columns of such files (docs/own-telemetry.md)."""
 
 
+ALONE = 1_000_000
+"""More alert names, instances, services, or times as often, than any company has."""
+BAD_SETS = {"lone, 10 min": 600, "lone, 4 h": 4 * 3600}
+"""Name → seconds that lone alerts wait, without company and without a second page."""
+
+
 def worlds_in(folder: Path) -> list[Path]:
     """Folders of worlds at `folder` or right below it."""
     return [one for one in (folder, *sorted(folder.iterdir())) if (one / ALERTS).is_file()]
@@ -85,7 +98,6 @@ def params_for(world: Path, lake: Path) -> AiopsParams:
     ours["export_rules"] |= {
         "alertmanager_yml": str(world / "alertmanager.yml"),
         "prometheus": [str(path) for path in sorted((world / "prometheus").glob("*.yml"))],
-        "prometheus_rules": [],
         "watch": str(world),
     }
     return AiopsParams.model_validate(ours)
@@ -93,51 +105,27 @@ def params_for(world: Path, lake: Path) -> AiopsParams:
 
 def in_world(world: Path, out: Path | None = None) -> dict[str, Any]:
     """Ingest a world, mine, select, export, replay and gate; say what came of it."""
-    import os
-
     from benchmarks.alert_judges import OWN, TRUTH, judge_world
-    from pipelines.aiops import (
-        alert_history,
-        export_rules,
-        gate_rules,
-        mine_rules,
-        replay_rules,
-        select_rules,
-        watch_rules,
-    )
     from pipelines.aiops.alerting.rules import read_rules
     from pipelines.aiops.alerting.windows import alerts_in
-    from pipelines.aiops.lake.batch import ReadWindow
-    from pipelines.aiops.params.artifacts import EXPORT, HISTORY, RULE_SET, RULES_RELEASED
-    from pipelines.aiops.sources.ingest import ingest
-    from pipelines.core.artifacts import evidence_of, metrics_of
+    from pipelines.aiops.params.artifacts import EXPORT, HISTORY, RULE_SET
+    from pipelines.core.artifacts import evidence_of
     from pipelines.core.evidence import read_evidence
-    from pipelines.core.files import write_json
 
     world, begun = world.resolve(), time.perf_counter()
     out = None if out is None else out.resolve() / world.name
     with tempfile.TemporaryDirectory() as folder:
-        lake = Path(folder, "lake")
-        params = params_for(world, lake)
-        Path(folder, "expectations").symlink_to(PROJECT / "expectations", target_is_directory=True)
-        os.chdir(folder)
-        write_json(RULES_RELEASED, {"released": None})  # a first release
-        everything = ReadWindow(None, None, last_moment(world))
-        for source in params.telemetry.sources:
-            ingest(params, source, everything, world)
-        for stage in (
-            alert_history, mine_rules, select_rules, export_rules, replay_rules, watch_rules,
-            gate_rules,
-        ):  # fmt: skip
-            stage.main(params)
+        params = through_stages(world, Path(folder))
         product = time.perf_counter() - begun
-        gate = json.loads(metrics_of("gate_rules").read_text(encoding="utf-8"))
+        gate = decision()
         because = read_evidence(evidence_of("gate_rules")).details["because"]
         told = read_evidence(evidence_of("replay_rules")).details
         rules, alerts = read_rules(RULE_SET), alerts_in(HISTORY)
         if out is not None:
             copy_files(EXPORT, out / "export")
         methods = judge_world(params, world, out)
+        counted = evaluations(params)
+        bad = {name: bad_set(params, wait) for name, wait in BAD_SETS.items()}
         os.chdir("/")
     verdict, own = gate["verdict"], methods[OWN]
     saved = own["saved_share"]
@@ -154,6 +142,8 @@ def in_world(world: Path, out: Path | None = None) -> dict[str, Any]:
         "because": because,
         "not_passed": {name: one for name, one in gate["checks"].items() if one != "pass"},
         "rules": dict(Counter(rule.family for rule in rules)),
+        "bad_sets": bad,
+        "evaluations": counted,
         "credible": own["credible"],
         "tickets": own["tickets"],
         **({"truth": own[TRUTH]} if TRUTH in own else {}),
@@ -162,6 +152,168 @@ def in_world(world: Path, out: Path | None = None) -> dict[str, Any]:
         "methods": methods,
         "seconds": round(product, 1),
         "seconds_with_judging": round(time.perf_counter() - begun, 1),
+    }
+
+
+def through_stages(world: Path, project: Path) -> AiopsParams:
+    """Bring a world from its files to the gate, in an empty folder that becomes the current one."""
+    from pipelines.aiops import alert_history
+    from pipelines.aiops.lake.batch import ReadWindow
+    from pipelines.aiops.params.artifacts import RULES_RELEASED
+    from pipelines.aiops.sources.ingest import ingest
+    from pipelines.core.files import write_json
+
+    params = params_for(world, project / "lake")
+    (project / "expectations").symlink_to(PROJECT / "expectations", target_is_directory=True)
+    os.chdir(project)
+    write_json(RULES_RELEASED, {"released": None})  # a first release
+    everything = ReadWindow(None, None, last_moment(world))
+    for source in params.telemetry.sources:
+        ingest(params, source, everything, world)
+    alert_history.main(params)
+    from_history(params)
+    return params
+
+
+def from_history(params: AiopsParams) -> None:
+    """Run the stages from the frozen history to the gate."""
+    from pipelines.aiops import (
+        export_rules,
+        gate_rules,
+        mine_rules,
+        replay_rules,
+        select_rules,
+        watch_rules,
+    )
+
+    for stage in (mine_rules, select_rules, export_rules, replay_rules, watch_rules, gate_rules):
+        stage.main(params)
+
+
+def decision() -> dict[str, Any]:
+    """Return what the gate said of the current project."""
+    from pipelines.core.artifacts import metrics_of
+
+    found: dict[str, Any] = json.loads(metrics_of("gate_rules").read_text(encoding="utf-8"))
+    return found
+
+
+def bad_set(params: AiopsParams, wait_seconds: int) -> dict[str, Any]:
+    """Judge a set that holds lone alerts for so long, and nothing else matters to it."""
+    from pipelines.core.artifacts import evidence_of
+    from pipelines.core.evidence import read_evidence
+
+    step = params.export_rules.step_seconds
+    alone = params.mine_rules.hold.model_copy(update={
+        "wait_seconds": wait_seconds, "again_seconds": step, "names": ALONE, "instances": ALONE,
+        "services": ALONE, "rise": ALONE,
+    })  # fmt: skip
+    from_history(params.model_copy(update={
+        "mine_rules": params.mine_rules.model_copy(update={"hold": alone}),
+        "select_rules": params.select_rules.model_copy(update={"incidents_for_full_wait": 1}),
+    }))  # fmt: skip
+    outcome = read_evidence(evidence_of("replay_rules")).details["outcome"]
+    return {
+        "verdict": decision()["verdict"],
+        "because": read_evidence(evidence_of("gate_rules")).details["because"],
+        "saved_share": outcome["saved_share"],
+        "missed": outcome["missed"],
+    }
+
+
+def evaluations(params: AiopsParams) -> dict[str, float]:
+    """Count how many rules all Prometheis evaluate in a minute, today and for what is exported."""
+    from pipelines.aiops.alerting.export.bundle import prometheus_files
+    from pipelines.aiops.alerting.export.write import sources_of
+    from pipelines.aiops.params.artifacts import EXPORT
+
+    today = ours = 0.0
+    for file, server in prometheus_files(sources_of(params.export_rules).servers).items():
+        if server is not None:
+            usual = yaml_of(Path(server.name)).get("global") or {}
+            interval = usual.get("evaluation_interval", "1m")
+            today += sum(a_minute(Path(path), interval) for path in server.rule_files)
+            ours += a_minute(EXPORT / file, interval)
+    return {"today": today, "more": ours, "ratio": round(1 + ours / today, 3) if today else 0.0}
+
+
+def a_minute(path: Path, interval: str) -> float:
+    """How many rules of a file are evaluated in a minute."""
+    from pipelines.aiops.alerting.export.spelling import seconds_of
+
+    groups = yaml_of(path).get("groups") or []
+    every = [seconds_of(str(group.get("interval", interval))) or 60 for group in groups]
+    return sum(
+        60 / seconds * len(group["rules"]) for group, seconds in zip(groups, every, strict=True)
+    )
+
+
+def yaml_of(path: Path) -> dict[str, Any]:
+    """Read a YAML file."""
+    import yaml
+
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def repeated(world: Path, out: Path, alerts: int) -> None:
+    """Write a world that is another one again and again, one copy after the other in time.
+
+    Alerts, tickets and changes are moved by whole weeks, so that hours and weekdays stay.
+    """
+    import csv
+    import gzip
+    import re
+    import shutil
+    from datetime import datetime, timedelta
+
+    shutil.copytree(world, out, ignore=shutil.ignore_patterns("truth"))
+    with gzip.open(world / ALERTS, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    begins = [datetime.fromisoformat(row["starts_at"]) for row in rows]
+    weeks = (max(begins) - min(begins)).days // 7 + 1
+
+    def moved(value: str | None, copy: int) -> str | None:
+        if not value or not re.match(r"\d{4}-\d\d-\d\dT", value):
+            return value
+        return (datetime.fromisoformat(value) + timedelta(weeks=weeks * copy)).isoformat()
+
+    copies = range(-(-alerts // len(rows)))
+    with gzip.open(out / ALERTS, "wt", encoding="utf-8", compresslevel=1) as file:
+        for number, (copy, row) in enumerate((c, row) for c in copies for row in rows):
+            if number == alerts:
+                break
+            times = {key: moved(row[key], copy) for key in ("starts_at", "ends_at", "acked_at")}
+            ticket = row["ticket"] and f"{row['ticket']}-{copy}"
+            file.write(json.dumps({**row, **times, "ticket": ticket}) + "\n")
+    for name in ("tickets.csv", "changes.csv"):
+        with (world / name).open(encoding="utf-8", newline="") as source:
+            reader = csv.DictReader(source)
+            known, columns = list(reader), list(reader.fieldnames or ())
+        with (out / name).open("w", encoding="utf-8", newline="") as target:
+            writer = csv.DictWriter(target, columns)
+            writer.writeheader()
+            for copy in copies:
+                for row in known:
+                    ids = {"id": f"{row['id']}-{copy}"}
+                    writer.writerow({key: moved(value, copy) for key, value in row.items()} | ids)
+
+
+def timed(worlds: list[Path], alerts: int) -> dict[str, Any]:
+    """Bring the largest world, repeated until it has so many alerts, from its files to the gate."""
+    largest = max(worlds, key=lambda world: (world / ALERTS).stat().st_size)
+    with tempfile.TemporaryDirectory() as folder:
+        repeated(largest, Path(folder, "world"), alerts)
+        Path(folder, "project").mkdir()
+        begun, before = time.perf_counter(), os.times()
+        through_stages(Path(folder, "world"), Path(folder, "project"))
+        seconds, after = time.perf_counter() - begun, os.times()
+        os.chdir("/")
+    return {
+        "world": largest.name,
+        "alerts": alerts,
+        "seconds": round(seconds, 1),
+        "processor_seconds": round(sum(after[:4]) - sum(before[:4]), 1),
     }
 
 
@@ -197,6 +349,15 @@ def show(row: dict[str, Any]) -> None:
     for judge in JUDGES:
         if judge in row:
             print(f"    by {judge}: {in_words(row[judge])}", flush=True)
+    said = ", ".join(
+        f"{name}: {found['verdict']} ({found['saved_share']:.1%} saved, {found['missed']} missed)"
+        for name, found in row["bad_sets"].items()
+    )
+    print(f"    bad sets at the same gate: {said}")
+    print(
+        f"    rules evaluated a minute: {row['evaluations']['today']:g} today, "
+        f"{row['evaluations']['more']:g} more ({row['evaluations']['ratio']} x)"
+    )
     for judge in JUDGES:
         for one in row.get(judge, {}).get("missed_incidents", []):
             print(f"    missed by {judge}: {one}")
@@ -232,6 +393,11 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "worlds": len(rows),
         "verdicts": dict(Counter(row["verdict"] for row in rows)),
         "methods": {AFTER_GATE: over_worlds(gated), **table},
+        "bad_sets": {
+            name: dict(Counter(row["bad_sets"][name]["verdict"] for row in rows))
+            for name in BAD_SETS
+        },
+        "most_evaluations": max(row["evaluations"]["ratio"] for row in rows),
         "most_seconds": max(row["seconds"] for row in rows),
         "alerts_a_second": round(
             sum(row["alerts"] for row in rows) / sum(row["seconds"] for row in rows)
@@ -308,6 +474,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data", type=Path, help="folder of worlds")
     parser.add_argument("--out", type=Path, help="folder for files, pages, and what is printed")
+    parser.add_argument("--alerts", type=int, help="time the largest world with so many alerts")
     parser.add_argument("--world", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.world is not None:
@@ -319,8 +486,12 @@ def main() -> None:
         return
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
+    worlds = worlds_in(options.data)
+    if options.alerts is not None and worlds:
+        print(json.dumps({"benchmark": "alert_worlds", "timed": timed(worlds, options.alerts)}))
+        return
     rows = []
-    for world in worlds_in(options.data):
+    for world in worlds:
         rows.append(child(world, options.out))
         show(rows[-1])
         if options.out is not None:
@@ -330,6 +501,8 @@ def main() -> None:
         raise SystemExit(f"{options.data}: no world (a folder with {ALERTS}) there or right below")
     found = summary(rows)
     show_table(found["methods"])
+    for name, verdicts in found["bad_sets"].items():
+        print(f"bad set, {name}: {verdicts} at the gate")
     print(
         f"at most {found['most_seconds']} s a world, {found['alerts_a_second']:,} alerts a second"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -55,21 +55,28 @@ class RenderConfig:
     granularity : {"stage", "pipeline"} or mapping
         A task a stage, one task, or group names to stages.
     params : bool or sequence of str
-        Parameters to offer in Airflow's trigger form: those the selected stages depend
-        on, those below some prefixes, or none.
+        Parameters that Airflow's trigger form shows: all that the selected stages depend on, or
+        those at or below some keys, in that order. With a list, all others that the stages depend
+        on are changed by the run's configuration (JSON). ``False``: none can be changed.
+    schema : str, optional
+        A JSON schema of params.yaml, as a path in the project: titles, descriptions, units
+        (``"unit"``), choices and limits of the form's fields. A run whose configuration breaks it
+        is refused.
     assets : bool
         Whether outputs become Airflow assets.
-    renamed : mapping of str to str
+    renamed : mapping of str to str, or a function that returns one
         Parameters, or sections of them, that had another name: old key → new one. A run that is
-        triggered with an old key is refused, and told the new one.
+        triggered with an old key is refused, and told the new one. A function is called in the
+        run, so that reading the DAG file need not import what holds the names.
     """
 
     targets: Sequence[str] | str | None = None
     downstream: bool = False
     granularity: Granularity = "stage"
     params: bool | Sequence[str] = True
+    schema: str | None = None
     assets: bool = True
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] | Callable[[], Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

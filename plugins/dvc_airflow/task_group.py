@@ -44,7 +44,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
     granularity : {"stage", "pipeline"} or mapping
         A task a stage, one task, or group names to stages.
     params : bool or sequence of str
-        Parameters to offer in the trigger form.
+        Parameters that the trigger form shows.
     render : RenderConfig, optional
         All of these (and more) in one object instead.
     workspace : WorkspaceConfig, optional
@@ -158,7 +158,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
     def _open_task(self, plan: Plan) -> OpenWorkspaceOperator:
         targets = self.render.targets
         for spec in plan.specs:
-            if spec.key not in self.dag.params:
+            if spec.shown and spec.key not in self.dag.params:
                 schema = {**spec.schema, **({"section": spec.section} if spec.section else {})}
                 self.dag.params[spec.key] = Param(spec.value, spec.description, **schema)
         operator: type[OpenWorkspaceOperator] = OpenWorkspaceOperator
@@ -176,6 +176,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             task_id=OPEN,
             rev=self.workspace.rev,
             defaults={spec.key: spec.value for spec in plan.specs},
+            schemas={spec.key: spec.schema for spec in plan.specs},
             renamed=self.render.renamed,
             stages=plan.stages,
             targets=[targets] if isinstance(targets, str) else targets,

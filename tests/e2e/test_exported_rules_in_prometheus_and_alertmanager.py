@@ -56,7 +56,7 @@ def run(*command: str, place: Path) -> str:
     for program in command[:1]:
         need_program(program)
     done = subprocess.run(
-        command, cwd=place, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=place, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -154,6 +154,7 @@ def made_up_history(seed: int) -> tuple[list[Labels], list[tuple[int, int, int]]
 
 SHORT = {
     "wait_seconds": 150, "again_seconds": 300, "fresh_seconds": 120, "names": 2, "instances": 2,
+    "services": 2, "storm_seconds": 60, "rate_seconds": 300, "usual_rates": 2, "rise": 1,
     "window_seconds": 600,
 }  # fmt: skip
 
@@ -161,7 +162,7 @@ SHORT = {
 @pytest.mark.parametrize("seed", range(6))
 def test_prometheus_pages_when_the_replay_says_so(seed: int, tmp_path: Path) -> None:
     """The rules and their model, side by side: which pages fire at every tick."""
-    settings = {**SHORT, "names": 2 + seed % 2, "instances": 2 + seed % 3}
+    settings = {**SHORT, "names": 2 + seed % 2, "instances": 2 + seed % 3, "services": 2 + seed % 4}
     rules: list[Rule] = [
         hold("alertname = A", "service =~ x|y", n=1, **settings),
         hold("alertname = B", "service =~ x|y|z", "pod =~ 1|2", n=2, **settings),
@@ -274,13 +275,19 @@ def promtool_test(place: Path, rules: str, group: dict[str, Any]) -> None:
     run("promtool", "test", "rules", "tests.yml", place=place)
 
 
-def test_a_page_names_the_alerts_that_it_stands_for(tmp_path: Path) -> None:
-    rule = hold("alertname = A", "service = x", to="team", **SHORT)
+SEARCH = "https://chat.example.com/search?q={alertname}+{service}&in=alerts"
+
+
+@pytest.mark.parametrize("address", ["", SEARCH])
+def test_a_page_names_the_alerts_that_it_stands_for(address: str, tmp_path: Path) -> None:
+    """Which, since when, on how many pods, and where chat was told."""
+    rule = hold("alertname = A B", "service = x & y", to="team", **SHORT)
+    rule = rule.model_copy(update={"chat_url": address})
     sources = Sources(PAGING, "am.yml", KNOWN, ("team",))
     text = make_bundle(sources, [rule], STEP, FIELD).prometheus[PROMETHEUS_RULES]
     series = []
-    for name, pod, first in (("A", "1", 2), ("A", "2", 4), ("Other", "1", 4)):
-        labels = {"alertname": name, "service": "x", "pod": pod}
+    for name, pod, first in (("A B", "1", 2), ("A B", "2", 4), ("Other", "1", 4)):
+        labels = {"alertname": name, "service": "x & y", "pod": pod}
         gap = " ".join(["_"] * first)
         series += [
             {"series": f"ALERTS{_braces({'alertstate': 'firing', **labels})}",
@@ -288,15 +295,19 @@ def test_a_page_names_the_alerts_that_it_stands_for(tmp_path: Path) -> None:
             {"series": f"ALERTS_FOR_STATE{_braces(labels)}",
              "values": f"{gap} {first * STEP}x20"},
         ]  # fmt: skip
+    links = {
+        name: f" https://chat.example.com/search?q={name}+x+%26+y&in=alerts" if address else ""
+        for name in ("A+B", "Other")
+    }
     page = {
-        "exp_labels": {"service": "x", "pager": "team", "since": str(4 * STEP)},
+        "exp_labels": {"service": "x & y", "pager": "team", "since": str(4 * STEP)},
         "exp_annotations": {
-            "summary": "x: 3 alerts fire",
+            "summary": "x & y: 3 alerts fire",
             "description": (
-                "- A: 2 firing, since 1970-01-01 00:01:00 +0000 UTC\n"
-                "- Other: 1 firing, since 1970-01-01 00:02:00 +0000 UTC\n"
+                f"- A B: 2 firing, since 1970-01-01 00:01:00 +0000 UTC{links['A+B']}\n"
+                f"- Other: 1 firing, since 1970-01-01 00:02:00 +0000 UTC{links['Other']}\n"
                 "Chat (receiver chat) was told of each at once. This page stands for them: they "
-                "last, more than one came, or they came back."
+                "last, more than one came, or they came back, soon or more often than usual."
             ),
         },
     }
@@ -312,7 +323,7 @@ def test_a_page_names_the_alerts_that_it_stands_for(tmp_path: Path) -> None:
 
 FAST = {
     "wait_seconds": 10, "again_seconds": 25, "fresh_seconds": 8, "names": 2, "instances": 3,
-    "window_seconds": 30,
+    "services": 9, "window_seconds": 30,
 }  # fmt: skip
 LASTS = 50
 NEAR = 3.5

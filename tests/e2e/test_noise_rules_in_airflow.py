@@ -37,7 +37,7 @@ def asked(airflow: Airflow) -> str:
     project = airflow.project
     (project / "live").mkdir()
     (project / LIVE).write_text(OWN)
-    targets = {"alertmanager_yml": LIVE, "guards_yml": "live/guards.yml"}
+    targets = {"alertmanager_yml": LIVE, "hold_rules_yml": "live/guards.yml"}
     change_params(
         project, {f"aiops.export_rules.publish.{key}": path for key, path in targets.items()}
     )

@@ -214,7 +214,7 @@ class CurvePoint(Outcome):
 class BaselineOutcome(Outcome):
     """What another method does on the same windows, by the same judge.
 
-    `name`: ``grouped``, ``cool_down_1h``, ``cool_down_4h``; `label`: in words.
+    `name`: ``grouped``, ``cool_down_1h``, ``cool_down_4h``, ``cool_down_24h``; `label`: in words.
     """
 
     name: str

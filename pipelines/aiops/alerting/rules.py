@@ -131,10 +131,22 @@ class HoldRule(RuleBase):
         So many alert names among them on one service page.
     instances : int
         So many series of one alert name among them on one service page.
+    services : int
+        An alert name that begins on so many services within `storm_seconds` is company for all
+        that began lately, wherever it did.
+    storm_seconds : int, seconds
+        See `services`.
+    rate_seconds, usual_rates, rise : int
+        An alert pages at once that began so often in the last `rate_seconds`: `rise` times, and
+        `rise` times for each time that is usual. Usual is its mean over as many such times as
+        `usual_rates` says, before the last so many: what changed is not usual at once.
     window_seconds : int, seconds
         A service pages once in so long.
     untold
         Whether nobody is told at once: today's configuration has no chat.
+    chat_url : str
+        Address of what chat was told, with ``{alertname}`` and ``{service}``; empty: pages have no
+        link.
     """
 
     family: Literal["hold"] = "hold"
@@ -144,11 +156,17 @@ class HoldRule(RuleBase):
     mute: tuple[str, ...] = ()
     chat: str
     untold: bool = False
+    chat_url: str = ""
     wait_seconds: int
     again_seconds: int
     fresh_seconds: int
     names: int
     instances: int
+    services: int
+    storm_seconds: int
+    rate_seconds: int
+    usual_rates: int
+    rise: int
     window_seconds: int
 
 
@@ -170,7 +188,7 @@ RULES: TypeAdapter[tuple[Rule, ...]] = TypeAdapter(tuple[Rule, ...])
 
 R = TypeVar("R", bound=RuleBase)
 
-_EVIDENCE = frozenset({"family", "median_minutes", "untold"})
+_EVIDENCE = frozenset({"family", "median_minutes", "untold", "chat_url"})
 """Own fields of families that don't say what a rule does."""
 
 

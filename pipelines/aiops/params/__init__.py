@@ -81,7 +81,6 @@ class AiopsParams(Section):
             return self
         files = {
             "prometheus": own.prometheus,
-            "prometheus_rules": own.prometheus_rules,
             "alertmanager_yml": [own.alertmanager_yml] if own.alertmanager_yml else [],
             "watch": [own.watch] if own.watch else [],
         }
@@ -90,7 +89,6 @@ class AiopsParams(Section):
             if theirs:
                 remedy = {
                     "prometheus": "name your own prometheus.yml there, or []",
-                    "prometheus_rules": "name your own rule files there, or []",
                     "alertmanager_yml": "name your own alertmanager.yml there",
                     "watch": "name the folder there in which your own files lie",
                 }

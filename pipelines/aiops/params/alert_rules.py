@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from pipelines.aiops.params import artifacts
-from pipelines.aiops.params.renamed import refuse_removed
+from pipelines.aiops.params.renamed import refuse_removed, without_unread
 from pipelines.core.evidence import refuse_old
 from pipelines.core.params import Check, GateParams, ReportParams
 from pipelines.core.settings import Name, OpenShare, PositiveInt, Section, Share, Slug, Unset
@@ -59,6 +59,21 @@ class HoldMining(Section):
     """So many alert names among them on one service page at once."""
     instances: Annotated[int, Field(ge=2)] = 3
     """So many alerts of one name among them on one service page at once."""
+    services: Annotated[int, Field(ge=2)] = 3
+    """A storm: one alert name begins on so many services, or on more …"""
+    storm_seconds: PositiveInt = 60
+    """… within so long. Then what began within `fresh_seconds` pages at once, on every service."""
+    max_storms_a_day: Annotated[float, Field(gt=0)] = 2.0
+    """Where the history has more of them, a storm takes so many services that it hasn't: in a large
+    company some name begins on three services within a minute all the time."""
+    rate_seconds: PositiveInt = 86_400
+    """Regimes: how often an alert began in the last so many seconds …"""
+    usual_rates: PositiveInt = 7
+    """… is compared with its mean over so many such times, before the last so many: in the week
+    before the last one. Prometheus must keep both; until it has them, nothing is unusual."""
+    rise: PositiveInt = 5
+    """What began so many times as often as that, and so many times more, pages at once: it is not
+    what the history knew."""
     window_seconds: PositiveInt = 3600
     """A service pages once in so long, counted from the page, unless more joins in company."""
     without_chat: bool = True
@@ -160,9 +175,7 @@ class PublishParams(Section):
     the newest days of every run."""
     alertmanager_yml: Unset[Name] = None
     """The file that Alertmanager reads; ours are merged into what stands there."""
-    prometheus_rules: list[str] = []
-    """The user's own rule files."""
-    guards_yml: Unset[Name | dict[Name, Name]] = None
+    hold_rules_yml: Unset[Name | dict[Name, Name]] = None
     """Rule file that decides which held alerts page; wholly ours. With several Prometheis one for
     each: path of a ``prometheus.yml`` → path of the file that it loads."""
     pagerduty_json: Unset[Name] = None
@@ -171,10 +184,19 @@ class PublishParams(Section):
     """What the files held before; one folder a publication."""
     reload: ReloadParams = Field(default_factory=ReloadParams)
 
-    def guard_files(self) -> dict[str, str]:
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_unread(cls, raw: Any) -> Any:
+        return without_unread("export_rules.publish", raw)
+
+    def hold_rule_files(self) -> dict[str, str]:
         """Return path of a ``prometheus.yml`` ("" = the only one) → path of our rule file."""
-        named = self.guards_yml
+        named = self.hold_rules_yml
         return dict(named) if isinstance(named, dict) else {"": named} if named else {}
+
+
+CHAT_URL = r"^[a-z][a-z0-9+.-]*://[^\s{}\"\\]*(\{(alertname|service)\}[^\s{}\"\\]*)*$"
+"""An address with no braces but those of the two names."""
 
 
 class ExportRulesParams(Section):
@@ -198,8 +220,6 @@ class ExportRulesParams(Section):
     notification's answer is older than repeat_interval: where that is a whole multiple of
     group_interval, a fast answer (a webhook beside it: 0.01) repeats on time, a slow one a
     group_interval later."""
-    prometheus_rules: list[str] = []
-    """The user's own Prometheus rule files; [] = those that the files of `prometheus` load."""
     prometheus: list[Name] = []
     """Each ``prometheus.yml``: its external labels are on no series, so the rules that hold alerts
     can't name them. [] = not known: then none of those is exported."""
@@ -212,6 +232,10 @@ class ExportRulesParams(Section):
     """Receiver of your alertmanager.yml that is told of held alerts at once; it pages nobody. Where
     they go to a chat today anyway, they stay there. null = the top route's receiver, or else the
     first one, that is told of alerts and doesn't page."""
+    chat_url: Unset[Annotated[str, Field(pattern=CHAT_URL)]] = None
+    """Address at which people find what chat was told of a held alert: its search, with
+    ``{alertname}`` and ``{service}`` where their values belong. Pages that stand for held alerts
+    link to it. null = no link."""
     pagerduty_label_field: Annotated[str, Field(pattern=r"^[a-z_.]+\{label\}$")] = (
         "event.custom_details.{label}"
     )
@@ -219,6 +243,11 @@ class ExportRulesParams(Section):
     of ``pagerduty_configs``. A rule that asks for a label which isn't sent is not exported to
     PagerDuty."""
     publish: PublishParams = Field(default_factory=PublishParams)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_unread(cls, raw: Any) -> Any:
+        return without_unread("export_rules", raw)
 
     @property
     def reader(self) -> tuple[str, float]:

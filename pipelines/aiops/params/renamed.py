@@ -3,7 +3,9 @@
 `RENAMED` is the one list of what an old key is called now, `REMOVED` of those without successor.
 """
 
+import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 _MEMORY = "release.yaml:runtime.memory_mb"
@@ -13,6 +15,7 @@ RENAMED: Final[Mapping[str, str]] = {
     "aiops.alert_history.memory_mb": _MEMORY,
     "aiops.mine_rules.memory_mb": _MEMORY,
     "aiops.export_rules.guard_step_seconds": "aiops.export_rules.step_seconds",
+    "aiops.export_rules.publish.guards_yml": "aiops.export_rules.publish.hold_rules_yml",
     "aiops.response": "aiops.remediation",
     "aiops.analysis.parts": "release.yaml:runtime.partitions",
     "aiops.analysis.memory_mb": _MEMORY,
@@ -52,6 +55,41 @@ REMOVED: Final[Mapping[str, frozenset[str]]] = {
 Rules of the families that they belong to aren't mined any more; lone short alerts of noisy names
 are held instead (``aiops.mine_rules.hold``).
 """
+
+UNREAD: Final[Mapping[str, frozenset[str]]] = {
+    "export_rules": frozenset(("prometheus_rules",)),
+    "export_rules.publish": frozenset(("prometheus_rules",)),
+}
+"""Section of ``aiops`` → its keys that nothing reads any more. They did no harm, so a file that
+has one is taken as it is, with a note."""
+
+
+@cache
+def _note(key: str) -> None:
+    print(f"note: {key} isn't read any more, take it out", file=sys.stderr, flush=True)
+
+
+def without_unread(section: str, raw: Any) -> Any:
+    """Leave out keys that nothing reads any more; what one says is noted, once a process.
+
+    Parameters
+    ----------
+    section : str
+        Name of the section below ``aiops``.
+    raw : object
+        What the file has there.
+
+    Returns
+    -------
+    object
+        The same without them.
+    """
+    if not isinstance(raw, Mapping):
+        return raw
+    for key in sorted(UNREAD[section] & set(raw)):
+        if raw[key]:
+            _note(f"aiops.{section}.{key}")
+    return {key: value for key, value in raw.items() if key not in UNREAD[section]}
 
 
 def refuse_removed(section: str, raw: Any) -> None:

@@ -18,7 +18,6 @@ SAID = {
 @pytest.mark.parametrize(("key", "value", "remedy"), [
     ("alertmanager_yml", f"{SIMULATED}/alertmanager.yml", "name your own alertmanager.yml"),
     ("prometheus", [f"{SIMULATED}/prometheus.yml"], r"prometheus.yml there, or \[\]"),
-    ("prometheus_rules", ["/clone/telemetry/simulated/prometheus_rules.yml"], "own rule files"),
     ("watch", SIMULATED.as_posix(), "name the folder"),
 ])  # fmt: skip
 def test_a_file_of_the_simulated_world_beside_another_lake_is_refused(

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config.matching import listed, matches, routes_of, value_matches
 from pipelines.aiops.alerting.config.model import (
-    GROUP_BY_ALL,
     HOUR,
     MINUTE,
     PAGE_NAME,
     QUIET_RECEIVER,
+    SECOND,
     Config,
     Receiver,
     Route,
@@ -169,15 +169,19 @@ def _to_chat(route: Route, rule: HoldRule) -> Route:
     )
 
 
-def _to_pager(rule: HoldRule, repeat_interval: int) -> Route:
-    """Return the route of the pages that stand for alerts which are held to a rule's pager."""
+def _to_pager(rule: HoldRule, repeat_interval: int, apart: Sequence[str]) -> Route:
+    """Return the route of the pages that stand for alerts which are held to a rule's pager.
+
+    Pages of one Prometheus that begin at the same evaluation, on several services, are one
+    notification. Prometheus sends them together; those of another one may come later.
+    """
     name = Matcher(label="alertname", op="=", value=PAGE_NAME)
     pager = Matcher(label="pager", op="=", value=page_label(rule))
     return Route(
         receiver=rule.receiver,
         matchers=(name, pager),
-        group_by=GROUP_BY_ALL,
-        group_wait=0,
+        group_by=tuple(sorted({"since", *apart})),
+        group_wait=SECOND,
         group_interval=5 * MINUTE,
         repeat_interval=repeat_interval,
         mute=rule.mute,
@@ -198,7 +202,7 @@ def _grown(
     return replace(route, routes=(*routes, *below))
 
 
-def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
+def apply_rules(config: Config, rules: Sequence[Rule], apart: Sequence[str] = ()) -> Config:
     """Return the configuration with the rules in it; of equal rules the first one listed wins.
 
     Parameters
@@ -207,6 +211,8 @@ def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
         Today's configuration; it isn't changed.
     rules : sequence of Rule
         Rules; known fixes change nothing.
+    apart : sequence of str
+        Labels that Prometheis add, which tell their pages apart.
 
     Returns
     -------
@@ -230,7 +236,7 @@ def apply_rules(config: Config, rules: Sequence[Rule]) -> Config:
             chats.add(rule.chat)
     if not more:
         return config
-    pagers = tuple(_to_pager(rule, repeat[label]) for label, rule in first.items())
+    pagers = tuple(_to_pager(rule, repeat[label], apart) for label, rule in first.items())
     top = _grown(config.route, (), more)
     receivers = config.receivers
     if QUIET_RECEIVER in chats - {receiver.name for receiver in receivers}:

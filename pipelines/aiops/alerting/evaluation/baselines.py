@@ -220,5 +220,6 @@ BASELINES = (
     ),
     Baseline("cool_down_1h", "Cool-down of an hour for each (alertname, service)", cool_down(1)),
     Baseline("cool_down_4h", "Cool-down of 4 hours for each (alertname, service)", cool_down(4)),
+    Baseline("cool_down_24h", "Cool-down of a day for each (alertname, service)", cool_down(24)),
 )
 """In the order of reports."""

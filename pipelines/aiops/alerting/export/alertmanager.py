@@ -83,6 +83,8 @@ def merge_config(
     rules: Sequence[Rule],
     paging_receivers: Sequence[str] | None = None,
     process: Process = CURRENT,
+    *,
+    apart: Sequence[str] = (),
 ) -> MergedConfig:
     """Merge rules into the text of a configuration.
 
@@ -98,6 +100,8 @@ def merge_config(
         As for `with_pagers`; None: nothing is known of who pages.
     process : Process
         The Alertmanager that reads the text.
+    apart : sequence of str
+        As for `apply_rules`.
 
     Returns
     -------
@@ -118,12 +122,12 @@ def merge_config(
     left = [rule for rule in rules if rule.id not in refused]
     while True:
         try:
-            merged, placed = _merge(original, name, config, left)
+            merged, placed = _merge(original, name, config, left, apart)
             break
         except _RefusedError as error:
             refused[error.rule] = error.why
             left = [rule for rule in left if rule.id != error.rule]
-    _check(merged, original, name, config, left)
+    _check(merged, original, name, config, left, apart=apart)
     return MergedConfig(bom + original, bom + merged, placed, refused)
 
 
@@ -150,10 +154,10 @@ def problem(rule: Rule) -> str:
 
 
 def _merge(
-    text: str, name: str, config: Config, rules: Sequence[Rule]
+    text: str, name: str, config: Config, rules: Sequence[Rule], apart: Sequence[str]
 ) -> tuple[str, dict[str, list[str]]]:
     doc = read(text, name)
-    wanted = apply_rules(config, rules)
+    wanted = apply_rules(config, rules, apart)
     work = _Work(doc, {rule.id: rule for rule in rules})
     route = pair(doc.root, "route")
     if route is None or not isinstance(route[1], MappingNode):
@@ -291,8 +295,16 @@ def _new_in(route: Route) -> str:
     return next((child.origin for _, child in route.walk() if child.origin), "")
 
 
-def _check(text: str, original: str, name: str, config: Config, rules: Sequence[Rule]) -> None:
-    wanted = without_origin(apply_rules(config, rules))
+def _check(
+    text: str,
+    original: str,
+    name: str,
+    config: Config,
+    rules: Sequence[Rule],
+    *,
+    apart: Sequence[str],
+) -> None:
+    wanted = without_origin(apply_rules(config, rules, apart))
     if without_origin(parse_config(text, name, config.process)) != wanted:
         raise SignalboxError(
             f"{name}: the merged text would not mean what the rules were proven with; nothing was "

@@ -163,6 +163,7 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
         [rule for rule in rules if rule.id not in refused],
         sources.paging_receivers,
         sources.process,
+        apart=sources.servers.labels,
     )
     config.refused.update(refused)
     held = [rule for rule in rules if isinstance(rule, HoldRule) and rule.id in config.placed]

@@ -44,7 +44,7 @@ PAGED_SECONDS = 300
 """A page fires for at least so long, so that Alertmanager surely hears of it."""
 SETTINGS = (
     "service_label", "wait_seconds", "again_seconds", "fresh_seconds", "names", "instances",
-    "window_seconds",
+    "services", "storm_seconds", "rate_seconds", "usual_rates", "rise", "window_seconds",
 )  # fmt: skip
 """Fields that all hold rules of a set agree on."""
 
@@ -151,6 +151,16 @@ def hold_rules(rules: Sequence[HoldRule], step: int) -> list[PrometheusRule]:
     pace = f"offset {duration(step)}"
     within = f"round(time() - signalbox:onset {pace}) < {window}"
     many = f"signalbox:fresh >= {instances}"
+    rates, rise = one.usual_rates, one.rise
+    late, near, far = (
+        f"count_over_time(signalbox:started[{half_less(one.rate_seconds * times, step)}])"
+        for times in (1, rates, 2 * rates)
+    )
+    past = f"offset {duration(one.storm_seconds)}"
+    oldest = (
+        f"count_over_time(signalbox:started[{half_less(one.rate_seconds, step)}] "
+        f"offset {duration(one.rate_seconds * (2 * rates - 1))})"
+    )
     return [
         PrometheusRule(
             "alerts that are held", "record", "signalbox:held", _held_expression(rules, by)
@@ -174,20 +184,35 @@ count by (alertname, {by}) (
         ),
         PrometheusRule(
             f"held alerts with company: {names} names began on the service, or {instances} "
-            "instances did",
+            f"instances did; in a storm (a name begins on {one.services} services within "
+            f"{duration(one.storm_seconds)}) all that began lately",
             "record", "signalbox:several",
             f"""\
 (signalbox:held and on ({by}) (count by ({by}) (signalbox:fresh) >= {names}))
-or (signalbox:held and on (alertname, {by}) ({many}))""",
+or (signalbox:held and on (alertname, {by}) ({many}))
+or (
+  signalbox:held and on (alertname, {by}) signalbox:fresh
+  and on () (
+    count by (alertname) (signalbox:fresh unless signalbox:fresh {past})
+    >= {one.services}
+  )
+)""",
         ),
         PrometheusRule(
-            f"held alerts that people must hear of: with company, for {duration(wait)}, or twice "
-            f"within {duration(again)}",
+            f"held alerts that people must hear of: with company, for {duration(wait)}, twice "
+            f"within {duration(again)}, or {rise} times as often in "
+            f"{duration(one.rate_seconds)} as in the {duration(one.rate_seconds * rates)} before "
+            "the last",
             "record", "signalbox:due",
             f"""\
 signalbox:several
 or (signalbox:held and round(time() - signalbox:since) >= {wait - step})
-or (signalbox:held and count_over_time(signalbox:started[{half_less(again, step)}]) >= 2)""",
+or (signalbox:held and count_over_time(signalbox:started[{half_less(again, step)}]) >= 2)
+or (
+  signalbox:held
+  and ({late} * {rates} >= {rise} * ({rates} + {far} - {near}))
+  and on () {oldest}
+)""",
         ),
         PrometheusRule(
             f"when the service paged last; one page in {duration(window)} and, within it, one "
@@ -321,6 +346,14 @@ def _annotations(rules: Sequence[HoldRule]) -> dict[str, str]:
         f'ALERTS{{alertstate=\\"firing\\"}})'
     )
     own = f"$labels.{service}"
+    address = rules[0].chat_url
+    link = (
+        "{{ with .Labels.alertname }}"
+        + address.replace("{alertname}", "{{ urlquery . }}").replace(
+            "{service}", f"{{{{ urlquery {own} }}}}"
+        )
+        + "{{ end }}"
+    )
     return {
         "summary": (
             f'{{{{ {own} }}}}: {{{{ with query (printf "count({firing})" {own}) }}}}'
@@ -331,9 +364,11 @@ def _annotations(rules: Sequence[HoldRule]) -> dict[str, str]:
             '| sortByLabel "alertname" }}'
             "- {{ .Labels.alertname }}: {{ .Value }} firing"
             f'{{{{ with query (printf "{began}" .Labels.alertname {own}) }}}}, since '
-            "{{ . | first | value | humanizeTimestamp }}{{ end }}\n"
+            "{{ . | first | value | humanizeTimestamp }}{{ end }}"
+            + (f" {link}" if address else "")
+            + "\n"
             f"{{{{ end }}}}{told}This page stands for them: they last, more than one came, or they "
-            "came back."
+            "came back, soon or more often than usual."
         ),
     }
 
@@ -453,9 +488,11 @@ def held_of(
 _READ = {
     "signalbox:fresh": r"count by \(alertname, (?P<service_label>\w+)\)[\s\S]* offset "
     r"(?P<fresh_seconds>\w+)\n\)",
-    "signalbox:several": r"[\s\S]*\) >= (?P<names>\d+)\)\)\n.*>= (?P<instances>\d+)\)\)",
+    "signalbox:several": r"[\s\S]*\) >= (?P<names>\d+)\)\)\n.*>= (?P<instances>\d+)\)\)\n[\s\S]*"
+    r"offset (?P<storm_seconds>\w+)\)\n    >= (?P<services>\d+)\n  \)\n\)",
     "signalbox:due": r"[\s\S]*since\) >= (?P<wait_seconds>-?\d+)\)\n.*started\["
-    r"(?P<again_seconds>\w+)\]\) >= 2\)",
+    r"(?P<again_seconds>\w+)\]\) >= 2\)\nor \(\n  signalbox:held\n.*?started\[(?P<rate_seconds>\w+)\]\) \* "
+    r"(?P<usual_rates>\d+) >= (?P<rise>\d+) \* [\s\S]*",
     "signalbox:onset": r"[\s\S]*?\) < (?P<window_seconds>\d+)\)[\s\S]*",
 }
 """Where each setting stands; numbers as they are written there."""
@@ -469,18 +506,17 @@ def _settings(text: Mapping[str, str], step: int) -> dict[str, Any] | None:
         if read is None:
             return None
         found |= read.groupdict()
-    fresh = seconds_of(found["fresh_seconds"])
-    again = millis_of(found["again_seconds"])
-    if fresh is None or again is None:
+    whole = {name: seconds_of(found[name]) for name in ("fresh_seconds", "storm_seconds")}
+    ranges = {name: millis_of(found[name]) for name in ("again_seconds", "rate_seconds")}
+    if None in (*whole.values(), *ranges.values()):
         return None
+    numbers = ("names", "instances", "services", "usual_rates", "rise", "window_seconds")
     return {
         "service_label": found["service_label"],
         "wait_seconds": int(found["wait_seconds"]) + step,
-        "again_seconds": (again + 500 * step) // 1000,
-        "fresh_seconds": fresh,
-        "names": int(found["names"]),
-        "instances": int(found["instances"]),
-        "window_seconds": int(found["window_seconds"]),
+        **{name: ((millis or 0) + 500 * step) // 1000 for name, millis in ranges.items()},
+        **whole,
+        **{name: int(found[name]) for name in numbers},
     }
 
 

@@ -154,7 +154,8 @@ def read_back(
     if files.paging_receivers is not None:
         today = with_pagers(today, files.paging_receivers)
         found = with_pagers(found, files.paging_receivers)
-    meant = apply_rules(today, [rule for rule in rules if _stands_in(rule, files.alertmanager)])
+    deployed = [rule for rule in rules if _stands_in(rule, files.alertmanager)]
+    meant = apply_rules(today, deployed, files.servers.labels)
     # Equal in all that counts: the model that knows which rule put what where.
     config = meant if without_origin(meant) == without_origin(found) else found
     held = [

@@ -223,6 +223,12 @@ class Servers:
 
     all: tuple[PrometheusServer, ...] = ()
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels that any of them adds, whether their values are known or not."""
+        added = {name for each in self.all for name in (*each.external, *each.unclear)}
+        return tuple(sorted(added - {ANY}))
+
     def added(self, server: PrometheusServer) -> tuple[Matcher, ...] | str:
         """Return what tells a server's alerts from those of the others at Alertmanager.
 

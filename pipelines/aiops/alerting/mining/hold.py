@@ -13,7 +13,7 @@ from pipelines.aiops.alerting.replay.model import LabelTable
 from pipelines.aiops.alerting.replay.routing import route_series
 from pipelines.aiops.alerting.replay.run import replay
 from pipelines.aiops.alerting.rules import HoldRule, with_id
-from pipelines.core.arrays import Bools, Ints
+from pipelines.core.arrays import Bools, Ints, heads
 from pipelines.core.errors import SignalboxError
 
 ALPHA = 0.05
@@ -80,7 +80,7 @@ class _Pager:
     mute: tuple[str, ...]
 
 
-def mine_hold(history: History, chat_receiver: str | None = None) -> MinedHold:
+def mine_hold(history: History, chat_receiver: str | None = None, chat_url: str = "") -> MinedHold:
     """Find noisy alert names and the services of which they are known to page.
 
     A name is noisy that paged `HoldMining.min_pages` times in the history, however long it is. A
@@ -93,6 +93,8 @@ def mine_hold(history: History, chat_receiver: str | None = None) -> MinedHold:
         The alerts.
     chat_receiver : str or None
         Receiver that is told of held alerts at once; None: see `chat_of`.
+    chat_url : str
+        As `HoldRule.chat_url`.
 
     Returns
     -------
@@ -109,6 +111,7 @@ def mine_hold(history: History, chat_receiver: str | None = None) -> MinedHold:
         chat = QUIET_RECEIVER
     pages = count_pages(history)
     reasons, held = _reasons(history, pages)
+    storm = storm_services(history)
     rules: list[HoldRule] = []
     done = np.zeros(len(pages), bool)
     without_chat = np.zeros(len(pages), bool)
@@ -119,6 +122,7 @@ def mine_hold(history: History, chat_receiver: str | None = None) -> MinedHold:
             continue
         told = "its chat of today" if in_chat else receiver if chat != QUIET_RECEIVER else NOBODY
         rule = _rule(history, pager, receiver, series, pages=int(pages[series].sum()), told=told)
+        rule = with_id(rule.model_copy(update={"chat_url": chat_url, "services": storm}))
         if is_left_out(rule, history.params.exclude):
             reasons[series] = NOT_HELD.index(EXCLUDED)
         else:
@@ -136,6 +140,48 @@ def mine_hold(history: History, chat_receiver: str | None = None) -> MinedHold:
             for number, reason in enumerate(NOT_HELD)
         },
     )
+
+
+def storm_services(history: History) -> int:
+    """Find on how many services at once an alert name begins in a storm, and not by chance.
+
+    Parameters
+    ----------
+    history : History
+        The alerts. In a large company some name begins on a few services within a minute all the
+        time.
+
+    Returns
+    -------
+    int
+        The least number from `HoldMining.services` on that the history reaches on at most
+        `HoldMining.max_storms_a_day`; what follows within `HoldMining.fresh_seconds` is the same
+        storm.
+    """
+    params, episodes, services = history.params.hold, history.episodes, len(history.services)
+    within, apart = (
+        seconds * 1_000_000 // MS for seconds in (params.storm_seconds, params.fresh_seconds)
+    )
+    pair = history.pair[episodes.series]
+    order = np.lexsort((episodes.start, pair))
+    pair, start = pair[order], episodes.start[order]
+    # Of one name on one service, what begins within that time is one beginning.
+    new = heads(pair)
+    new[1:] |= start[1:] - start[:-1] >= within
+    new &= np.array([bool(text) for text in history.services], dtype=bool)[pair % services]
+    name, start = pair[new] // services, start[new]
+    order = np.lexsort((start, name))
+    name, start = name[order], start[order]
+    span = episodes.span + within + 1
+    at = name * span + start
+    count = np.arange(len(at)) + 1 - np.searchsorted(at, name * span + start - within, "right")
+    most = params.max_storms_a_day * sum(window.days for window in history.windows)
+    found = params.services
+    while len(moments := np.sort(start[count >= found])) > most:
+        if 1 + int((np.diff(moments) >= apart).sum()) <= most:
+            break
+        found += 1
+    return found
 
 
 def count_pages(history: History) -> Ints:
@@ -286,12 +332,18 @@ def _rule(
         fresh_seconds=params.fresh_seconds,
         names=params.names,
         instances=params.instances,
+        services=params.services,
+        storm_seconds=params.storm_seconds,
+        rate_seconds=params.rate_seconds,
+        usual_rates=params.usual_rates,
+        rise=params.rise,
         window_seconds=params.window_seconds,
         sentence=(
             f"{name} paged {pager.receiver} {pages:,} times, of {_counted(services, 'service')}; "
             f"{bound.value:.0%} of its alerts were over within {words(wait)}. It tells {told} at "
-            f"once, and pages if it lasts {words(wait)}, comes with others of its service, or is "
-            f"back within {words(params.again_seconds)}."
+            f"once, and pages if it lasts {words(wait)}, comes with others of its service or in a "
+            f"storm, is back within {words(params.again_seconds)}, or comes far more often than is "
+            "usual."
         ),
         support=support.support_of(episodes, rows),
         bound=bound,

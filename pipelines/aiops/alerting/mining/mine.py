@@ -60,7 +60,10 @@ def mine_all(
 
 
 def mine_families(
-    history: History, tickets: "pd.DataFrame | None" = None, chat_receiver: str | None = None
+    history: History,
+    tickets: "pd.DataFrame | None" = None,
+    chat_receiver: str | None = None,
+    chat_url: str | None = None,
 ) -> dict[str, Mined]:
     """Find the rules of each family, as `mine_all` does.
 
@@ -72,6 +75,8 @@ def mine_families(
         As for `mine_all`.
     chat_receiver : str or None
         As for `mine_all`.
+    chat_url : str or None
+        Setting ``aiops.export_rules.chat_url``; it changes nothing but the text of pages.
 
     Returns
     -------
@@ -79,18 +84,22 @@ def mine_families(
         As `mine_all` returns it.
     """
     return {
-        family: _mine(family, history, tickets, chat_receiver)
+        family: _mine(family, history, tickets, chat_receiver, chat_url)
         for family in FAMILIES
         if family in history.params.families
     }
 
 
 def _mine(
-    family: str, history: History, tickets: "pd.DataFrame | None", chat_receiver: str | None
+    family: str,
+    history: History,
+    tickets: "pd.DataFrame | None",
+    chat_receiver: str | None,
+    chat_url: str | None,
 ) -> Mined:
     """Find the rules of one family, without those that settings leave out."""
     if not len(history.episodes) or any(e.whole_family == family for e in exclusions(history)):
         return Mined([], 0)
     if family == "hold":
-        return mine_hold(history, chat_receiver)
+        return mine_hold(history, chat_receiver, chat_url or "")
     return Mined([], 0) if tickets is None else mine_known_fix(history, tickets)

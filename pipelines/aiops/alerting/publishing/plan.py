@@ -181,7 +181,7 @@ def targets_of(params: PublishParams) -> list[str]:
     """
     named = [
         params.alertmanager_yml,
-        *params.guard_files().values(),
+        *params.hold_rule_files().values(),
         params.pagerduty_json,
     ]
     found = [path for path in named if path]
@@ -190,10 +190,10 @@ def targets_of(params: PublishParams) -> list[str]:
             "params.yaml: aiops.export_rules.publish names no file, so nothing is published; "
             "name alertmanager_yml there, or take the files of rules/export"
         )
-    if params.pagerduty_json and (params.alertmanager_yml or params.guard_files()):
+    if params.pagerduty_json and (params.alertmanager_yml or params.hold_rule_files()):
         raise SignalboxError(
             "params.yaml: aiops.export_rules.publish names pagerduty_json beside alertmanager_yml "
-            "or guards_yml: PagerDuty's form was judged instead of those files, not behind them; "
+            "or hold_rules_yml: PagerDuty's form was judged instead of those files, not behind them; "
             "name the ones or the other"
         )
     real = [Path(path).resolve() for path in found]
@@ -239,7 +239,7 @@ def _source_text(path: str, commit: str) -> str:
 def _require_both(rules: tuple[Rule, ...], own: PublishParams, servers: Servers) -> None:
     """Refuse to hold alerts back where nobody would page for them, or pages have no route."""
     held = [rule for rule in rules if isinstance(rule, HoldRule)]
-    named = own.guard_files()
+    named = own.hold_rule_files()
     if not own.alertmanager_yml:
         if held and named:
             raise SignalboxError(
@@ -254,9 +254,9 @@ def _require_both(rules: tuple[Rule, ...], own: PublishParams, servers: Servers)
             whose = f" of {server.name}" if server and len(servers.all) > 1 else ""
             raise SignalboxError(
                 f"rules {mine[:3]} hold alerts back and what pages for them{whose} has no file; "
-                "name one in params.yaml: aiops.export_rules.publish.guards_yml (a rule file that "
-                "Prometheus loads; with several Prometheis a mapping from each prometheus.yml to "
-                "its file)"
+                "name one in params.yaml: aiops.export_rules.publish.hold_rules_yml (a rule file "
+                "that Prometheus loads; with several Prometheis a mapping from each prometheus.yml "
+                "to its file)"
             )
 
 
@@ -274,7 +274,7 @@ def _texts(bundle: Bundle, own: PublishParams, servers: Servers) -> dict[str, st
     if own.alertmanager_yml:
         texts[own.alertmanager_yml] = bundle.alertmanager.text
     for name, server in prometheus_files(servers).items():
-        path = _rules_path(own.guard_files(), server, servers)
+        path = _rules_path(own.hold_rule_files(), server, servers)
         if path:
             texts[path] = bundle.prometheus[name]
     if own.pagerduty_json:
@@ -291,7 +291,7 @@ def _changed(
     published = (last or {}).get("files", {})
     found = {}
     for path, text in before.items():
-        whole = path in (*own.guard_files().values(), own.pagerduty_json)
+        whole = path in (*own.hold_rule_files().values(), own.pagerduty_json)
         if path in published:
             if sha256_text(text) != published[path]["sha256"]:
                 found[path] = "changed since it was published"
@@ -334,7 +334,7 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
     own, commit = params.publish, plan.released.commit
     servers = read_servers({path: _source_text(path, commit) for path in params.prometheus})
     paths = {
-        name: _rules_path(own.guard_files(), server, servers)
+        name: _rules_path(own.hold_rule_files(), server, servers)
         for name, server in prometheus_files(servers).items()
     }
     target, source = own.alertmanager_yml, params.alertmanager_yml
@@ -384,7 +384,7 @@ def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -
         or there is no history.
     """
     own = params.export_rules.publish
-    if not (own.alertmanager_yml or own.guard_files() or own.pagerduty_json):
+    if not (own.alertmanager_yml or own.hold_rule_files() or own.pagerduty_json):
         return {"why": "nothing is published that Alertmanager, Prometheus or PagerDuty reads"}
     with _newest_history(project, plan.released.commit) as history:
         fold, found = _judged(history, plan, params)

@@ -5,8 +5,9 @@ has begun by then and has not ended. What nine rules say of every tick is worked
 intervals of ticks, with sorted arrays:
 
 - a *held run*: an alert name fires on a service, on whatever instances, and is held to a pager;
-- *several*: the part of it in company, with other names or enough instances that began lately;
-- *due*: several; or held for so long; or held again so soon;
+- *several*: the part of it in company: other names on its service, enough instances, or a name that
+  begins on many services at once;
+- *due*: several; or held for so long; or held again so soon, or far more often than is usual;
 - an *onset*: the service has a page. It tells of all that is due then, and the next one waits for
   the end of the window, or for company that no page has told of.
 
@@ -192,6 +193,22 @@ def _hold(
 
 
 @dataclass(frozen=True)
+class _Kinds:
+    """Alert name and service of each (alert name, service); arrays of shape (kinds,)."""
+
+    name: Ints
+    service: Ints
+
+    @classmethod
+    def of(cls, kind: Ints, name: Ints, service: Ints) -> "_Kinds":
+        """Look them up among series, which have all three."""
+        size = int(kind.max(initial=-1)) + 1
+        names, services = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+        names[kind], services[kind] = name, service
+        return cls(names, services)
+
+
+@dataclass(frozen=True)
 class _Due:
     """When what is held is due, in company, and on so many instances."""
 
@@ -201,27 +218,71 @@ class _Due:
 
 
 def _due(
-    held: HeldAlerts, holding: _Holding, run: Runs, firing: Runs, *, kind: Ints, service: Ints
+    held: HeldAlerts, holding: _Holding, run: Runs, firing: Runs, *, kind: Ints, of: _Kinds
 ) -> _Due:
     """Work out rules 4 to 6 for held runs; `firing` has series as keys."""
     rule, step = held.rules[0], held.step_seconds
     ago = ticks(rule.fresh_seconds, step)
     fresh = at_least(firing, 1, Runs(firing.key, firing.start + ago, firing.end + ago))
     by_kind = replace(fresh, key=kind[fresh.key])
-    service_of = np.zeros(int(kind.max(initial=0)) + 1, dtype=np.int64)
-    service_of[kind] = service
     names = Runs.of(by_kind.key, by_kind.start, by_kind.end)
-    company = at_least(replace(names, key=service_of[names.key]), rule.names)
+    company = at_least(replace(names, key=of.service[names.key]), rule.names)
     instances = common(run, at_least(by_kind, rule.instances), holding.kind_of)
-    several = Runs.union(common(run, company, holding.service_of), instances)
+    lately = common(run, names, holding.kind_of)
+    storm = common(lately, _storms(rule, step, names, of), np.zeros_like(holding.kind_of))
+    several = Runs.union(common(run, company, holding.service_of), instances, storm)
     wait = max(ticks(rule.wait_seconds - step, step), 0)
     lasting = Runs.of(run.key, run.start + wait, run.end)
     # Twice begun within so many ticks, this beginning among them.
     again = ticks(2 * rule.again_seconds - step, 2 * step)
     back = np.flatnonzero(~heads(run.key))
     soon = np.minimum(run.end[back], run.start[back - 1] + again)
-    due = Runs.union(several, lasting, Runs.of(run.key[back], run.start[back], soon))
+    soon_again = Runs.of(run.key[back], run.start[back], soon)
+    due = Runs.union(several, lasting, soon_again, _risen(rule, step, run))
     return _Due(due, several, instances)
+
+
+def _storms(rule: HoldRule, step: int, names: Runs, of: _Kinds) -> Runs:
+    """Find when any alert name has just begun on so many services; all under key 0."""
+    past = ticks(rule.storm_seconds, step)
+    begun = at_least(names, 1, Runs(names.key, names.start + past, names.end + past))
+    many = at_least(replace(begun, key=of.name[begun.key]), rule.services)
+    return Runs.of(np.zeros_like(many.key), many.start, many.end)
+
+
+def _risen(rule: HoldRule, step: int, run: Runs) -> Runs:
+    """Find when a held alert began far more often of late than is usual for it."""
+    rates = rule.usual_rates
+    ranges = [
+        ticks(2 * rule.rate_seconds * times - step, 2 * step) for times in (1, rates, 2 * rates)
+    ]
+    # Numbers change as it begins, and as an earlier beginning leaves one of the ranges.
+    span = int(run.end.max(initial=0)) + 2
+    at = run.key * span + run.start
+    edges, owners = [run.start], [np.arange(len(run))]
+    for length in ranges:
+        first = np.searchsorted(at, run.key * span + np.maximum(run.start - length, -1), "right")
+        stop = np.searchsorted(at, run.key * span + np.maximum(run.end - length, 0))
+        owner, gone = spread(first, np.maximum(stop - first, 0))
+        edges.append(run.start[gone] + length)
+        owners.append(owner)
+    owner, tick = np.concatenate(owners), np.concatenate(edges)
+    order = order_of(owner, tick)
+    owner, tick = owner[order], tick[order]
+    own = run.key[owner] * span
+    late, near, far = (
+        owner + 1 - np.searchsorted(at, own + np.maximum(tick - length + 1, 0)) for length in ranges
+    )
+    up = np.flatnonzero(late * rates >= rule.rise * (rates + far - near))
+    until = run.end[owner]
+    until[:-1] = np.where(heads(owner)[1:], until[:-1], tick[1:])
+    risen = Runs.of(run.key[owner[up]], tick[up], until[up])
+    # Nothing is known to be usual before the oldest of these times has a beginning of anything.
+    past = rule.rate_seconds * (2 * rates - 1)
+    whole = ticks(2 * (past + rule.rate_seconds) - step, 2 * step)
+    nobody = np.zeros_like(run.start)
+    known = Runs.of(nobody, run.start + ticks(past, step), run.start + whole)
+    return common(risen, known, np.zeros(int(run.key.max(initial=-1)) + 1, dtype=np.int64))
 
 
 def _pages(found: _Due, pager_of: Ints, held: HeldAlerts) -> Runs:
@@ -376,7 +437,8 @@ def _server_pages(
     step = held.step_seconds * SECOND
     label = held.rules[0].service_label
     service, services = table.column(label)
-    kind = codes_of([table.column("alertname")[0], service], len(table))
+    name = table.column("alertname")[0]
+    kind = codes_of([name, service], len(table))
     mine = np.flatnonzero(table.mask(held.added)[periods.series])
     # Ticks are counted from the first one.
     start, end = (-(-times[mine] // step) for times in (periods.starts, periods.ends))
@@ -386,14 +448,12 @@ def _server_pages(
     if holding is None:
         return None
     rows, key = holding.rows, holding.key
-    # Company counts on services on which something is held, if alerts say on which they are.
-    counted = np.zeros(len(services), dtype=bool)
-    counted[holding.service_of] = True
-    counted &= np.array(services) != ""
-    near = counted[service[series]]
+    # Company counts if alerts say on which service they are.
+    near = (np.array(services) != "")[service[series]]
     firing = Runs.of(series[near], start[near], end[near])
     run = Runs.of(key, start[rows], end[rows])
-    found = _due(held, holding, run, firing, kind=kind, service=service)
+    of = _Kinds.of(kind, name, service)
+    found = _due(held, holding, run, firing, kind=kind, of=of)
     pages = _pages(found, holding.pager_of, held)
     pages = pages.where(np.flatnonzero((pages.start + origin) * step <= until))
     # A page tells of what is held to its pager and fires at its onset.

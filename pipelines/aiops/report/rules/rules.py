@@ -112,7 +112,26 @@ def _reasons(rule: HoldRule) -> Table:
                     "at once",
                 ]
             ),
+            Row(
+                [
+                    "Storm",
+                    f"One alert name began on {rule.services} services or more within "
+                    f"{wording.duration(rule.storm_seconds)}, anywhere in the company; this alert "
+                    f"began within {fresh}.",
+                    "at once",
+                ]
+            ),
             Row(["Back again", f"It began twice within {again}.", "at its second beginning"]),
+            Row(
+                [
+                    "More than usual",
+                    f"In {wording.duration(rule.rate_seconds)} it began on its service "
+                    f"{rule.rise} times, and {rule.rise} times more for each time that is usual: "
+                    f"in the {wording.duration(rule.rate_seconds * rule.usual_rates)} before the "
+                    "last.",
+                    "at once",
+                ]
+            ),
             Row(["It lasts", "It is still firing.", f"after {lasts}"]),
         ],
     )
@@ -125,7 +144,8 @@ def _one_page(rule: HoldRule) -> str:
         "moment of that page. The page names every alert that fires on the service, since when and "
         "on how many instances. A second page within that time takes "
         f"{rule.names + 1} alerts in company, or one "
-        f"on {rule.instances} instances, of which none before told in company."
+        f"on {rule.instances} instances, of which none before told in company. Pages of several "
+        "services that begin at the same evaluation are one notification."
     )
 
 
@@ -141,9 +161,11 @@ def _nine(rule: HoldRule) -> Table:
         ("signalbox:fresh", "On how many instances each alert name of a service, held or not, "
          f"began within the last {fresh}."),
         ("signalbox:several", f"Held alerts that don’t come alone: {rule.names} names began on the "
-         f"service, or {rule.instances} instances of one name."),
+         f"service, or {rule.instances} instances of one name; in a storm, a name on "
+         f"{rule.services} services at once, all that began lately."),
         ("signalbox:due", "Held alerts with a reason to page: they don’t come alone, they have "
-         f"lasted {lasts}, or they began twice within {again}."),
+         f"lasted {lasts}, they began twice within {again}, or they began {rule.rise} times "
+         "as often as is usual."),
         ("signalbox:onset", "When a service’s page began: now, if something is due that no page of "
          f"the last {window} told of, or if company came that none told of."),
         ("signalbox:told", "What a page has told: in company or alone. Nothing is told twice for "

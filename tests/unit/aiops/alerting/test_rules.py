@@ -36,6 +36,7 @@ EVIDENCE: dict[str, Any] = {
 HOLD = with_id(HoldRule(
     **EVIDENCE, service_label="service", receiver="pager", active=("office",), chat="chat",
     wait_seconds=300, again_seconds=1800, fresh_seconds=600, names=2, instances=3,
+    services=3, storm_seconds=60, rate_seconds=86_400, usual_rates=7, rise=5,
     window_seconds=3600,
 ))  # fmt: skip
 FIX = with_id(KnownFixRule(**EVIDENCE, fix="restart", median_minutes=2))

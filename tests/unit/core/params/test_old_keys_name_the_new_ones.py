@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field
 
 from pipelines.aiops.params import AiopsParams, load_aiops_params
-from pipelines.aiops.params.renamed import REMOVED, RENAMED
+from pipelines.aiops.params.renamed import REMOVED, RENAMED, UNREAD, _note
 from pipelines.cli.main import app
 from pipelines.core.errors import SignalboxError
 from pipelines.core.params import load_section
@@ -65,6 +65,24 @@ def test_a_removed_key_is_refused_and_none_of_the_models(tmp_path: Path, old: st
 def test_a_removed_family_is_refused(tmp_path: Path, old: str) -> None:
     told = error_of(tmp_path, "aiops.mine_rules.families", ["hold", old])
     assert told.startswith(f"aiops.mine_rules: families: {old}: removed in this version")
+
+
+@pytest.mark.parametrize(
+    "old", [f"aiops.{section}.{key}" for section, keys in UNREAD.items() for key in sorted(keys)]
+)
+def test_a_key_that_nothing_reads_is_taken_with_a_note(
+    tmp_path: Path, old: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _note.cache_clear()
+    for value, said in (
+        ([], ""),
+        (["mine.yml"], f"note: {old} isn't read any more, take it out\n"),
+    ):
+        text = yaml.safe_dump(nested(old, value))
+        (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+        assert load_aiops_params(tmp_path).export_rules == AiopsParams().export_rules
+        assert capsys.readouterr().err == said
+    assert old not in FILES["params.yaml"]
 
 
 def test_what_is_no_section_at_all_is_told_as_such(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_held_alert_ends_at_chat_and_inherits_the_rest():
         assert ends(ruled, **labels) == ends(CONFIG, **labels)
 
 
-def test_the_pages_of_a_pager_have_the_first_route_and_each_a_group_of_its_own():
+def test_the_pages_of_a_pager_have_the_first_route_and_those_of_one_moment_are_one_group():
     other = rule(severity("warning"), id="hold-2", receiver="pager-db", mute=("night",))
     ruled = apply_rules(CONFIG, [rule(severity("warning", "page")), other])
     assert [each.receiver for each in ruled.route.routes] == [
@@ -95,8 +95,8 @@ def test_the_pages_of_a_pager_have_the_first_route_and_each_a_group_of_its_own()
         labels, ("pager", "pager-db"), ((), ("night",)), (3, 3), strict=True
     ):
         (end,) = ends(ruled, alertname=PAGE_NAME, pager=label, severity="info")
-        assert (end.receiver, end.mute, end.group_by) == (receiver, mute, ("...",))
-        assert (end.group_wait, end.group_interval) == (0, 300 * 10**6)
+        assert (end.receiver, end.mute, end.group_by) == (receiver, mute, ("since",))
+        assert (end.group_wait, end.group_interval) == (10**6, 300 * 10**6)
         # The shortest of the routes to the pager.
         assert end.repeat_interval == hours * 3600 * 10**6
 

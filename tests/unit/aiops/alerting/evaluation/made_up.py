@@ -44,6 +44,7 @@ def holding(name: str, *services: str, n: int = 1, **more: Any) -> HoldRule:
     settings: dict[str, Any] = {
         "service_label": "service", "receiver": "pager", "chat": "chat", "wait_seconds": 300,
         "again_seconds": 1800, "fresh_seconds": 600, "names": 2, "instances": 3,
+        "services": 3, "storm_seconds": 60, "rate_seconds": 86_400, "usual_rates": 7, "rise": 5,
         "window_seconds": 3600,
     }  # fmt: skip
     return HoldRule(

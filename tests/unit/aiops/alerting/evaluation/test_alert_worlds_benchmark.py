@@ -1,7 +1,9 @@
 """The benchmark of alert worlds judges the same replays by what really happened."""
 
 import csv
+import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,19 @@ from benchmarks.alert_judges import (
     true_incidents,
     write_pages,
 )
-from benchmarks.alert_worlds import AFTER_GATE, params_for, summary, worlds_in
+from benchmarks.alert_worlds import (
+    AFTER_GATE,
+    ALERTS,
+    BAD_SETS,
+    bad_set,
+    decision,
+    evaluations,
+    params_for,
+    repeated,
+    summary,
+    through_stages,
+    worlds_in,
+)
 from pipelines.aiops.alerting.config import QUIET_RECEIVER, Config, Receiver, Route
 from pipelines.aiops.alerting.evaluation import Backtest, Ticket
 from pipelines.aiops.alerting.evaluation.backtest import Fold
@@ -128,7 +142,9 @@ def result(saved: float, missed: int) -> dict:
 
 def row_of(verdict: str, saved: float, missed: int) -> dict:
     own = result(saved, missed)
-    return {**own, "verdict": verdict, "alerts": 1000, "seconds": 2.0, "methods": {"held": own}}
+    bad = {name: {"verdict": "reject"} for name in BAD_SETS}
+    return {**own, "verdict": verdict, "alerts": 1000, "seconds": 2.0, "methods": {"held": own},
+            "bad_sets": bad, "evaluations": {"ratio": 1 + saved / 10}}  # fmt: skip
 
 
 def test_what_the_gate_rejects_neither_saves_nor_misses_after_it() -> None:
@@ -138,6 +154,8 @@ def test_what_the_gate_rejects_neither_saves_nor_misses_after_it() -> None:
     assert (after["mean"], after["least"], after["nights_mean"]) == (0.1, 0.0, 0.25)
     assert found["methods"]["held"]["truth"]["missed"] == 3
     assert (after["truth"]["missed"], after["truth"]["late_1m"]) == (1, 4)
+    assert found["bad_sets"] == {name: {"reject": 2} for name in BAD_SETS}
+    assert found["most_evaluations"] == 1.09
     assert after["truth"]["told_today"] == 20
     assert found["alerts_a_second"] == 500
 
@@ -150,3 +168,109 @@ def test_only_paths_differ_from_the_projects_own_params(tmp_path: Path) -> None:
     for section in ("mine_rules", "select_rules", "gate_rules"):
         assert getattr(params, section) == getattr(ours, section)
     assert str(world / "prometheus/eu.yml") in params.export_rules.prometheus
+
+
+DAY, HOUR = 86_400, 3600
+BEGIN = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp())
+AM = """
+route: {receiver: pager, group_by: [alertname, service], group_wait: 10s}
+receivers:
+  - {name: pager, pagerduty_configs: [{service_key: x}]}
+  - {name: chat, slack_configs: [{api_url: 'http://127.0.0.1:9/', channel: c}]}
+"""
+PROMETHEUS = """
+global: {evaluation_interval: 1m, external_labels: {cluster: eu}}
+rule_files: [../rules/*.yml]
+"""
+OWN_RULES = """
+groups:
+  - name: usual
+    rules: [{alert: Errors, expr: errors > 0}, {alert: Slow, expr: slow > 0}]
+  - name: often
+    interval: 15s
+    rules: [{alert: Down, expr: up == 0}]
+"""
+
+
+def iso(seconds: int) -> str:
+    return datetime.fromtimestamp(BEGIN + seconds, UTC).isoformat()
+
+
+def company(folder: Path, days: int = 64) -> Path:
+    """A company's files: two noisy names on four services, and an outage every other day.
+
+    An outage is of the same names and length as the noise, but of both at once, and again a
+    quarter of an hour later.
+    """
+    services = ["cart", "login", "pay", "search"]
+    rows, tickets = [], []
+    for day in range(days):
+        for number, service in enumerate(services):
+            for turn, name in enumerate(("Errors", "Slow")):
+                at = day * DAY + (6 * number + 3 * turn) * HOUR + 600
+                rows.append((at, 150, name, service, None))
+        if day % 2:
+            at, name = day * DAY + 5 * HOUR, services[day // 2 % 4]
+            ticket = f"T-{day}"
+            rows += [(at + more, 150, alert, name, ticket) for alert, more in
+                     (("Errors", 0), ("Slow", 40), ("Errors", 900), ("Slow", 930))]  # fmt: skip
+            tickets.append([ticket, iso(at + 120), iso(at + 2400), f"{name} is down", name,
+                            "incident", "sev2", "restart"])  # fmt: skip
+    for part in ("rules", "prometheus"):
+        (folder / part).mkdir(parents=True)
+    with gzip.open(folder / ALERTS, "wt", encoding="utf-8") as file:
+        for at, lasts, name, service, ticket in sorted(rows, key=lambda row: row[0]):
+            labels = {"alertname": name, "service": service, "cluster": "eu", "team": "web"}
+            file.write(json.dumps({
+                "starts_at": iso(at), "ends_at": iso(at + lasts), "labels": labels,
+                "acted": ticket is not None, "acked_at": None, "ticket": ticket,
+            }) + "\n")  # fmt: skip
+    (folder / "alertmanager.yml").write_text(AM)
+    (folder / "prometheus/eu.yml").write_text(PROMETHEUS)
+    (folder / "rules/own.yml").write_text(OWN_RULES)
+    columns = {
+        "tickets.csv": ["id", "opened", "closed", "title", "service", "kind", "severity", "fix"],
+        "changes.csv": ["id", "at", "service", "kind", "title"],
+    }
+    lines = {"tickets.csv": tickets, "changes.csv": [["C-1", iso(9), "cart", "deploy", "v2"]]}
+    for name, header in columns.items():
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([header, *lines[name]])
+    return folder
+
+
+def test_the_gate_takes_the_rules_and_rejects_both_bad_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lone alerts that wait, without company and without a second page, hide every outage."""
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    params = through_stages(company(tmp_path / "world"), project)
+    good = decision()
+    assert good["verdict"] != "reject", good["checks"]
+    # 2 rules a minute and one every 15 seconds; ours are nine, every 30 seconds.
+    assert evaluations(params) == {"today": 6.0, "more": 18.0, "ratio": 4.0}
+    for wait in BAD_SETS.values():
+        found = bad_set(params, wait)
+        assert found["verdict"] == "reject"
+        assert "no_incident_missed" in found["because"]
+        assert found["missed"] > 30
+        assert found["saved_share"] > 0.9
+
+
+def test_a_world_is_repeated_in_time_until_it_is_large_enough(tmp_path: Path) -> None:
+    world = company(tmp_path / "world", days=10)
+    with gzip.open(world / ALERTS, "rt") as file:
+        once = [json.loads(line) for line in file]
+    repeated(world, tmp_path / "more", len(once) + 7)
+    with gzip.open(tmp_path / "more" / ALERTS, "rt") as file:
+        rows = [json.loads(line) for line in file]
+    assert len(rows) == len(once) + 7
+    assert [row["labels"] for row in rows[len(once) :]] == [row["labels"] for row in once[:7]]
+    first, later = (datetime.fromisoformat(rows[n]["starts_at"]) for n in (0, len(once)))
+    assert (later - first).days == 14
+    with (tmp_path / "more/tickets.csv").open() as file:
+        tickets = list(csv.DictReader(file))
+    assert len({ticket["id"] for ticket in tickets}) == len(tickets) == 10
+    assert {row["ticket"] for row in rows} - {None} <= {ticket["id"] for ticket in tickets}

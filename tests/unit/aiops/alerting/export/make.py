@@ -42,6 +42,7 @@ def proof(n: int, **more: Any) -> dict[str, Any]:
 SETTINGS: dict[str, Any] = {
     "service_label": "service", "wait_seconds": 300, "again_seconds": 1800, "fresh_seconds": 600,
     "names": 2, "instances": 3, "window_seconds": 3600,
+    "services": 3, "storm_seconds": 60, "rate_seconds": 86_400, "usual_rates": 7, "rise": 5,
 }  # fmt: skip
 """As the parameters have them."""
 

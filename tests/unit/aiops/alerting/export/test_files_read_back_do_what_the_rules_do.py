@@ -76,6 +76,11 @@ def rule_sets(draw: st.DrawFn) -> list[Rule]:
         "fresh_seconds": draw(st.integers(1, 4000)),
         "names": draw(st.integers(1, 5)),
         "instances": draw(st.integers(1, 5)),
+        "services": draw(st.integers(2, 50)),
+        "storm_seconds": draw(st.integers(1, 4000)),
+        "rate_seconds": draw(st.integers(400, 90_000)),
+        "usual_rates": draw(st.integers(1, 30)),
+        "rise": draw(st.integers(1, 30)),
         "window_seconds": draw(st.integers(1, 90_000)),
     }
     found: list[Rule] = [known_fix("alertname = Stuck")]
@@ -105,7 +110,7 @@ def test_what_is_held_is_what_was_meant(rules: list[Rule], known: Servers, step:
     found = deployed(rules, known, step)
     config = parse_config(AM, "am.yml")
     assert found.today == config
-    assert found.config == apply_rules(config, rules)
+    assert found.config == apply_rules(config, rules, known.labels)
     meant = [rule for rule in rules if isinstance(rule, HoldRule)]
     each = iter(found.held)
     for server in known.all:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipelines.aiops.alerting.config import (
     PAGE_NAME,
     QUIET_RECEIVER,
+    SECOND,
     apply_rules,
     page_label,
     parse_config,
@@ -92,15 +93,16 @@ def test_held_alerts_go_to_chat_and_all_others_as_before() -> None:
         assert receivers(after, **labels) == receivers(configs.FULL, **labels)
 
 
-def test_pages_go_to_the_pager_each_by_itself_and_at_once() -> None:
-    config = parse_config(merge_config(configs.FULL, FILE, ALL).text, FILE)
+def test_pages_of_one_moment_and_prometheus_go_to_the_pager_together_and_at_once() -> None:
+    merged = merge_config(configs.FULL, FILE, ALL, apart=("cluster",))
+    config = parse_config(merged.text, FILE)
     nodes = dict(config.route.walk())
     for rule in ALL[:2]:
         labels = {"alertname": PAGE_NAME, "pager": page_label(rule), "team": "db", "service": "a"}  # type: ignore[arg-type]
         (path,) = routes_of(config.route, labels)
         found = nodes[path]
         assert (found.receiver, found.mute) == (rule.receiver, rule.mute)  # type: ignore[union-attr]
-        assert (found.group_wait, found.group_by) == (0, ("...",))
+        assert (found.group_wait, found.group_by) == (SECOND, ("cluster", "since"))
 
 
 def test_what_chat_hears_of_anyway_goes_to_a_receiver_that_tells_nobody() -> None:

@@ -80,7 +80,8 @@ def test_the_settings_say_how_often_is_noisy_and_what_rules_do():
     world = World()
     noisy(world, "Often", 6, app="a")
     own = {"service_label": "app", "min_pages": 5, "wait_seconds": 180, "again_seconds": 60,
-           "fresh_seconds": 70, "names": 4, "instances": 5, "window_seconds": 80}  # fmt: skip
+           "fresh_seconds": 70, "names": 4, "instances": 5, "services": 6, "storm_seconds": 90,
+           "rate_seconds": 100, "usual_rates": 7, "rise": 8, "window_seconds": 80}  # fmt: skip
     params = PARAMS.model_copy(update={"hold": HoldMining(**own)})
     (rule,) = mine(world.frame(), params)
     does = rule.model_dump()
@@ -323,5 +324,25 @@ def test_a_rule_says_what_it_rests_on():
     assert rule.sentence == (
         "Often paged pager 25 times, of 1 service; 75% of its alerts were over within 5 minutes. "
         "It tells slack at once, and pages if it lasts 5 minutes, comes with others of its "
-        "service, or is back within 30 minutes."
+        "service or in a storm, is back within 30 minutes, or comes far more often than is usual."
     )
+
+
+@pytest.mark.parametrize(("services", "a_day", "found"), [(5, 12, 6), (5, 1, 3), (2, 12, 3)])
+def test_a_storm_takes_more_services_than_begin_together_every_few_hours(services, a_day, found):
+    """A name on `services` services within a minute, so often a day."""
+    world = World()
+    for n in range(10 * a_day):
+        for number in range(services):
+            world.add(n * 86_400 // a_day + 10 * number, 120, "Often", service=f"s{number}")
+    rules = mine(world.frame(), only("hold"))
+    assert {rule.services for rule in rules} == {found}
+
+
+def test_twice_on_one_service_is_no_storm():
+    world = World()
+    for n in range(200):
+        for number in range(6):
+            world.add(n * 3600 + 5 * number, 120, "Often", service="a", pod=f"p{number}")
+    (rule,) = mine(world.frame(), only("hold"))
+    assert rule.services == 3

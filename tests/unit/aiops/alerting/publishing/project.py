@@ -45,7 +45,7 @@ def params(project: Path, **more: Any) -> ExportRulesParams:
     live = project.parent / "live"
     publish = {
         "alertmanager_yml": str(live / "alertmanager.yml"),
-        "guards_yml": str(live / "signalbox.yml"),
+        "hold_rules_yml": str(live / "signalbox.yml"),
         **more,
     }
     return ExportRulesParams.model_validate({

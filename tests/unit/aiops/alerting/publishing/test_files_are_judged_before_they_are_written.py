@@ -154,7 +154,7 @@ def in_pagerduty(project: Path) -> ExportRulesParams:
     )
     own = params(project).model_dump()
     own["publish"] |= {
-        "alertmanager_yml": None, "guards_yml": None,
+        "alertmanager_yml": None, "hold_rules_yml": None,
         "pagerduty_json": str(project.parent / "live/pagerduty.json"),
     }  # fmt: skip
     return ExportRulesParams.model_validate(own)

@@ -226,8 +226,8 @@ def test_a_link_stays_a_link_and_modes_stay(project: Path) -> None:
 
 
 def test_what_is_held_needs_both_files(project: Path) -> None:
-    with pytest.raises(SignalboxError, match="guards_yml"):
-        publish(project, params(project, guards_yml=""), today=TODAY)
+    with pytest.raises(SignalboxError, match="hold_rules_yml"):
+        publish(project, params(project, hold_rules_yml=""), today=TODAY)
     with pytest.raises(SignalboxError, match=r"publish\.alertmanager_yml"):
         publish(project, params(project, alertmanager_yml=None), today=TODAY)
 

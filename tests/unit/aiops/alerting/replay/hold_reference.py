@@ -84,7 +84,7 @@ class Prometheus:
     def range(self, name, now, seconds):
         """Samples of (now - seconds, now] of each series, as counts."""
         found = Counter()
-        tick = now
+        tick = now // self.step * self.step
         while tick > now - seconds:
             found.update(self.recorded.get((name, tick), {}).keys())
             tick -= self.step
@@ -130,12 +130,27 @@ class Prometheus:
         enough = where(fresh, lambda value: value >= rule.instances)
 
         company = where(count_by(on_service, fresh), lambda value: value >= rule.names)
-        several = or_(and_(held, company, on_service), and_(held, enough, on_name))
+        self.record("fresh", now, dict(fresh))
+        past = -(-rule.storm_seconds // step) * step
+        began = unless(fresh, self.recorded.get(("fresh", now - past), {}))
+        storm = where(count_by({"alert"}, began), lambda value: value >= rule.services)
+        lately = and_(and_(held, fresh, on_name), storm, ())
+        several = or_(and_(held, company, on_service), and_(held, enough, on_name), lately)
 
         lasting = where(since, lambda value: now - value >= rule.wait_seconds - step)
         begins = self.range("started", now, rule.again_seconds - step / 2)
         twice = where(begins, lambda value: value >= 2)
-        due = or_(several, and_(held, lasting), and_(held, twice))
+        rates, rise = rule.usual_rates, rule.rise
+        late = self.range("started", now, rule.rate_seconds - step / 2)
+        near, far = (
+            self.range("started", now, rule.rate_seconds * times - step / 2)
+            for times in (rates, 2 * rates)
+        )
+        risen = {k: 1 for k, n in late.items() if n * rates >= rise * (rates + far[k] - near[k])}
+        past = now - rule.rate_seconds * (2 * rates - 1)
+        oldest = self.range("started", past, rule.rate_seconds - step / 2)
+        risen = and_(risen, oldest, ())
+        due = or_(several, and_(held, lasting), and_(held, twice), and_(held, risen))
 
         told_before, onset_before = self.before("told", now), self.before("onset", now)
         told_2 = where(told_before, lambda value: value == 2)

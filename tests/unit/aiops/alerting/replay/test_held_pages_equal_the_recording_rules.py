@@ -33,6 +33,11 @@ rule_sets = st.fixed_dictionaries({
     "fresh_seconds": st.sampled_from([10, 45, 120, 600]),
     "names": st.integers(1, 4),
     "instances": st.integers(1, 3),
+    "services": st.integers(1, 4),
+    "storm_seconds": st.sampled_from([10, 30, 60]),
+    "rate_seconds": st.sampled_from([30, 60, 100, 300]),
+    "usual_rates": st.integers(1, 4),
+    "rise": st.integers(1, 3),
     "window_seconds": st.sampled_from([20, 90, 333, 900]),
 })  # fmt: skip
 holds = st.lists(

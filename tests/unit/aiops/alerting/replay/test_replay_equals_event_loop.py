@@ -95,6 +95,11 @@ SETTINGS = st.fixed_dictionaries({
     "fresh_seconds": st.just(60),
     "names": st.sampled_from([2, 3]),
     "instances": st.sampled_from([1, 2]),
+    "services": st.sampled_from([2, 3]),
+    "storm_seconds": st.just(60),
+    "rate_seconds": st.just(300),
+    "usual_rates": st.just(2),
+    "rise": st.sampled_from([1, 5]),
     "window_seconds": st.sampled_from([60, 400]),
 })  # fmt: skip
 

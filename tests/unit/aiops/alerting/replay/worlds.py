@@ -39,6 +39,7 @@ def hold_rule(*matchers, **settings):
         "id": "hold-1", "service_label": "service", "receiver": "default", "chat": "chat",
         "wait_seconds": 300, "again_seconds": 1800, "fresh_seconds": 600, "names": 2,
         "instances": 3, "window_seconds": 3600,
+        "services": 3, "storm_seconds": 60, "rate_seconds": 86_400, "usual_rates": 7, "rise": 5,
     }  # fmt: skip
     return HoldRule(matchers=matchers, **{**known, **settings}, **WHY)
 

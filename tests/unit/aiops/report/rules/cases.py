@@ -56,6 +56,7 @@ def rules(alert: str = "disk_full", says: str = "over within 5 minutes") -> list
             id="hold-1", matchers=(of_alert, services), service_label="service",
             receiver=f"{alert}-on-call", chat=f"{alert}-chat", wait_seconds=300,
             again_seconds=1800, fresh_seconds=600, names=2, instances=3, window_seconds=3600,
+            services=3, storm_seconds=60, rate_seconds=86_400, usual_rates=7, rise=5,
             **base,
         ),
         KnownFixRule(

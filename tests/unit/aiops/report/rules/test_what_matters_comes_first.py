@@ -215,10 +215,16 @@ def test_nine_rules_are_told_in_plain_words_with_their_settings(here):
     assert nine[0] == "signalbox:held"
     assert nine[-1] == "SignalboxPage"
     rows = cases.rows_of(page, "Reasons to page")
-    assert list(rows)[1:] == ["Company", "Instances", "Back again", "It lasts"]
+    assert list(rows)[1:] == [
+        "Company", "Instances", "Storm", "Back again", "More than usual", "It lasts",
+    ]  # fmt: skip
     assert "2 alert names or more" in rows["Company"][0]
     assert "within 10 min" in rows["Company"][0]
     assert "3 instances or more" in rows["Instances"][0]
+    assert "3 services or more within 1 min" in rows["Storm"][0]
+    assert "it began on its service 5 times, and 5 times more for each time that is usual" in (
+        rows["More than usual"][0].replace("\N{NO-BREAK SPACE}", " ")
+    )
     assert rows["Back again"] == ["It began twice within 30 min.", "at its second beginning"]
     assert rows["It lasts"][1] == "after 5 min"
     assert "one page for each pager and 1\N{NO-BREAK SPACE}h, counted from the onset" in page.text
