@@ -196,6 +196,8 @@ class RunWatchedOperator(OpenWorkspaceOperator):
         """End the stages and everything they started."""
         if self._driver is not None:
             self._driver.kill()
+            # Airflow ends this process at once, or lets it linger: nothing more will be told.
+            watch.end(Path(self._driver.project))
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return inputs and outputs of all stages for OpenLineage; None without its provider."""
