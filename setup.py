@@ -11,6 +11,7 @@ setup(
         "signalbox_airflow",
         "signalbox_airflow.dags",
         "signalbox_airflow.expectations",
+        "signalbox_airflow.pages",
         "signalbox_airflow.plugins",
     ]
 )

@@ -179,7 +179,7 @@ class TrueIncidents:
 def true_incidents(world: Path, backtest: Backtest) -> TrueIncidents | None:
     """Link a backtest's alerts to the incidents that they really belong to; None without truth."""
     from pipelines.aiops.alerting.evaluation import Ticket
-    from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
+    from pipelines.aiops.alerting.evaluation.incidents import RuleAttribution
 
     if not (world / TRUTH_FILE).is_file():
         return None

@@ -59,7 +59,7 @@ def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
     from pipelines.aiops.alerting.config.parse import config_with_pagers
     from pipelines.aiops.alerting.mining import mine_all
     from pipelines.aiops.alerting.rules import RULES
-    from pipelines.aiops.alerting.windows import MINING_BYTES, needed_mb, whole_window
+    from pipelines.aiops.alerting.windows import REPLAY_BYTES, needed_mb, whole_window
     from pipelines.aiops.lake.read import read_lake
     from pipelines.aiops.params.alert_rules import MineRulesParams
 
@@ -83,7 +83,7 @@ def measure(lake: Path, memory_mb: int, out: Path | None) -> dict[str, Any]:
         "mining_s": mined,
         "mining_cpu_s": processor,
         "peak_mb": peak_mb(),
-        "needed_mb": needed_mb(len(frame), MINING_BYTES),
+        "needed_mb": needed_mb(len(frame), REPLAY_BYTES),
         "rules": {family: len(one.rules) for family, one in found.items()},
     }
 

@@ -45,6 +45,7 @@ from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidenc
 from pipelines.core.files import write_folder, write_json
 from pipelines.core.profile_expectations import ProfileExpectation, run_suite
 from pipelines.core.stage import log, run_stage
+from pipelines.core.stats import normal_quantile, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ def describe(
                     seen["suspicious"],
                     f"the alert begins more than {SUSPICIOUS_HOURS} hours before the ticket is "
                     "opened, or after it was closed, or is of another service", n, "links"),
+            _suspicious_share(seen["only_suspicious"], seen["linked"]),
         ],
         details=HistoryDetails(
             window=HistoryDays(first=span.first, last=span.last),
@@ -201,9 +203,12 @@ def _seen(raw: Any) -> dict[str, Any]:
     ).fetchall()
     return {**dict(zip(names, counted, strict=True)), "restarted": restarted,
             "incidents": incidents, "linked": linked, "sources": dict(sources),
-            "suspicious": len(_suspicious(raw))}  # fmt: skip
+            "suspicious": len(_suspicious(raw)),
+            "only_suspicious": _only_suspicious(raw)}  # fmt: skip
 
 
+LEVEL = 0.95
+"""Of the interval of a share."""
 MOST_LINKS = 20
 """Suspicious links that are listed."""
 
@@ -228,27 +233,42 @@ def _teams(raw: Any) -> list[TeamRecords]:
 
 def _suspicious(raw: Any, most: int | None = None) -> list[tuple[str, str, str]]:
     """Ticket, alert and reason of links that hardly hold, the earliest first."""
-    alerts, tickets = (parquet([HISTORY / f"{name}.parquet"]) for name in ("alerts", "tickets"))
-    service = ", ".join(f"nullif(labels['{label}'], '')" for label in SERVICE_LABELS)
     limit = "" if most is None else f" LIMIT {most}"
     return [
         (str(ticket), str(alert), str(reason))
         for ticket, alert, reason in raw.execute(
-            "SELECT ticket_id, name, CASE "
-            f"WHEN starts_at < opened_at - INTERVAL {SUSPICIOUS_HOURS} HOURS "
-            "THEN 'begins ' || date_diff('hour', starts_at, opened_at) || ' hours before the "
-            "ticket was opened' "
-            "WHEN starts_at > closed_at THEN 'begins after the ticket was closed' "
-            "ELSE 'is of service ' || own || ', the ticket of ' || service END AS reason "
-            f"FROM (SELECT *, coalesce({service}) AS own FROM {alerts}) JOIN "
-            "(SELECT ticket_id, min(opened_at) AS opened_at, max(closed_at) AS closed_at, "
-            f"min(nullif(service, '')) AS service FROM {tickets} WHERE kind = 'incident' "
-            "GROUP BY ticket_id) USING (ticket_id) "
-            f"WHERE starts_at < opened_at - INTERVAL {SUSPICIOUS_HOURS} HOURS "
-            "OR starts_at > closed_at OR own <> service "
+            f"SELECT ticket_id, name, reason FROM ({_links()}) WHERE reason IS NOT NULL "
             f"ORDER BY starts_at, ticket_id, name{limit}"
         ).fetchall()
     ]
+
+
+def _links() -> str:
+    """Links of alerts to incidents as SQL; ``reason``: why one hardly holds, null where it does."""
+    alerts, tickets = (parquet([HISTORY / f"{name}.parquet"]) for name in ("alerts", "tickets"))
+    service = ", ".join(f"nullif(labels['{label}'], '')" for label in SERVICE_LABELS)
+    return (
+        "SELECT ticket_id, name, starts_at, CASE "
+        f"WHEN starts_at < opened_at - INTERVAL {SUSPICIOUS_HOURS} HOURS "
+        "THEN 'begins ' || date_diff('hour', starts_at, opened_at) || ' hours before the "
+        "ticket was opened' "
+        "WHEN starts_at > closed_at THEN 'begins after the ticket was closed' "
+        "WHEN own <> service "
+        "THEN 'is of service ' || own || ', the ticket of ' || service END AS reason "
+        f"FROM (SELECT *, coalesce({service}) AS own FROM {alerts}) JOIN "
+        "(SELECT ticket_id, min(opened_at) AS opened_at, max(closed_at) AS closed_at, "
+        f"min(nullif(service, '')) AS service FROM {tickets} WHERE kind = 'incident' "
+        "GROUP BY ticket_id) USING (ticket_id)"
+    )
+
+
+def _only_suspicious(raw: Any) -> int:
+    """Count the incidents of whose links not one holds."""
+    found = raw.execute(
+        "SELECT count(*) FROM (SELECT ticket_id FROM "
+        f"({_links()}) GROUP BY ticket_id HAVING count(*) = count(reason))"
+    ).fetchall()
+    return int(found[0][0])
 
 
 def _part(part: int, whole: int) -> float | None:
@@ -263,6 +283,27 @@ def _figure(name: str, label: str, value: float | None, method: str, *of: Any) -
         id=f"{STAGE}.{name}", label=label, value=value, method=method, n=n, unit=unit,
         missing=missing,
     )  # fmt: skip
+
+
+def _suspicious_share(suspicious: int, linked: int) -> Figure:
+    """Count incidents, not links: one that spreads has many alerts, most of other services."""
+    low, high = (None, None)
+    if linked:
+        bounds = wilson_interval(suspicious / linked, linked, normal_quantile(LEVEL))
+        low, high = (round(float(bound), 9) for bound in bounds)
+    return Figure(
+        id=f"{STAGE}.suspiciously_linked_share",
+        label="Share of incidents that only suspicious links tie to alerts",
+        value=_part(suspicious, linked),
+        missing="" if linked else "no incident is linked to an alert",
+        low=low,
+        high=high,
+        level=LEVEL if linked else None,
+        method="linked incidents none of whose links is plausible in time and of the ticket's "
+        "service / linked incidents; Wilson",
+        n=linked,
+        unit="share",
+    )
 
 
 def suite_of(table: Table) -> Path:

@@ -4,7 +4,8 @@ Out of sample: each third of the history is replayed through files made, in memo
 were mined on the other two (`pipelines.aiops.alerting.judging`). That is what the gate decides on
 and the report shows. In sample: the files of ``export_rules`` are read back from their bytes and
 replayed over the whole history as Alertmanager and Prometheus would read them; a rule that is in
-none of them has no effect.
+none of them has no effect. PagerDuty's form is another target, instead of these files: where it
+holds anything, it is judged by itself in the same two ways.
 
 Outs: ``rules/outcomes.parquet`` (an alert a row: what happens to it with today's configuration,
 ``baseline_…``, and out of sample with rules, ``candidate_…``), ``plots/rules_pages_per_day.csv``,
@@ -14,6 +15,7 @@ Outs: ``rules/outcomes.parquet`` (an alert a row: what happens to it with today'
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from pipelines.aiops.alerting.evidence import (
     EXPORT_SUMMARY,
     BothStages,
     Certificate,
+    PagerdutyOutcome,
     ReplayDetails,
     Span,
     TestSpan,
@@ -55,13 +58,36 @@ from pipelines.core.time import DAY_US, SECOND_US
 STAGE = "replay_rules"
 
 
-def replay_exported(case: Case, rules: tuple[Rule, ...]) -> JudgedWindow:
+@dataclass(frozen=True)
+class Exported:
+    """What the files of ``export_rules`` do on the whole history.
+
+    Attributes
+    ----------
+    judged : JudgedWindow
+        Those of Alertmanager and Prometheus.
+    services : dict of str to int
+        Receiver → rules that PagerDuty's form holds on its service.
+    pagerduty : BacktestResult or None
+        What that form does, without the others; None where it holds nothing.
+    """
+
+    judged: JudgedWindow
+    services: dict[str, int]
+    pagerduty: BacktestResult | None
+
+
+def replay_exported(case: Case, rules: tuple[Rule, ...]) -> Exported:
     """Replay the whole history through the files of ``export_rules``, read from their bytes."""
     backtest = case.backtest(case.whole)
-    files = exported_files(EXPORT, case.sources)
-    candidate = backtest.replay_deployed(read_back(files, rules, case.labels))
+    files = read_back(exported_files(EXPORT, case.sources), rules, case.labels)
+    services = {name: len(each.rules) for name, each in files.pagerduty.items()}
+    # Before the replay through files: no two replays beside today's at once.
+    pagerduty = backtest.pagerduty_effect(files.pagerduty, rules) if services else None
+    candidate = backtest.replay_deployed(files)
     effect = backtest.effect(candidate, rules)
-    return JudgedWindow.of(Fold(backtest, rules, candidate, effect))
+    judged = JudgedWindow.of(Fold(backtest, rules, candidate, effect))
+    return Exported(judged, services, pagerduty)
 
 
 @dataclass(frozen=True)
@@ -76,19 +102,23 @@ class Third:
         What each of `BASELINES` does there.
     outcomes : pyarrow.Table
         What happens to each of its alerts.
+    pagerduty : BacktestResult or None
+        What PagerDuty's form does there, where something is exported to it.
     """
 
     fold: JudgedFold
     others: tuple[BacktestResult, ...]
     outcomes: Any
+    pagerduty: BacktestResult | None = None
 
     @classmethod
-    def of(cls, unseen: Unseen) -> "Third":
-        """Replay a third, and sum up."""
+    def of(cls, unseen: Unseen, *, pagerduty: bool = False) -> "Third":
+        """Replay a third, and sum up; in `pagerduty`, too."""
         # Before the replay through files: no two replays beside today's at once.
         others = tuple(each.measure(unseen.backtest) for each in BASELINES)
+        held = unseen.in_pagerduty() if pagerduty else None
         fold = unseen.fold()
-        return cls(JudgedFold.of(fold), others, outcomes_of(fold))
+        return cls(JudgedFold.of(fold), others, outcomes_of(fold), held)
 
 
 def judged(case: Case, rules: tuple[Rule, ...], make: Callable[[Unseen], Made]) -> tuple[Made, ...]:
@@ -96,10 +126,31 @@ def judged(case: Case, rules: tuple[Rule, ...], make: Callable[[Unseen], Made]) 
     return cross_fit(case, make, wait_of(rules))
 
 
+def in_pagerduty(thirds: Sequence[Third]) -> BacktestResult | None:
+    """Add up what PagerDuty's form does on the thirds; None where nothing is exported to it."""
+    found = [third.pagerduty for third in thirds if third.pagerduty is not None]
+    return together(found) if found else None
+
+
+def pagerduty_outcome(thirds: Sequence[Third], exported: Exported) -> PagerdutyOutcome | None:
+    """Sum up PagerDuty's form for the report."""
+    effect = in_pagerduty(thirds)
+    if effect is None or exported.pagerduty is None:
+        return None
+    return PagerdutyOutcome(
+        **figures.outcome(effect).model_dump(),
+        services=sorted(exported.services),
+        baseline_pages=len(effect.baseline),
+        deployed=figures.outcome(exported.pagerduty),
+        missed_incidents=tables.incidents([each for each in effect.credible if each.missed]),
+    )
+
+
 def details(
-    case: Case, thirds: Sequence[Third], deployed: JudgedWindow, rules: tuple[Rule, ...]
+    case: Case, thirds: Sequence[Third], exported: Exported, rules: tuple[Rule, ...]
 ) -> ReplayDetails:
     """Build the report's tables."""
+    deployed = exported.judged
     folds = [third.fold for third in thirds]
     effect = together([fold.effect for fold in folds])
     whole = effect.window
@@ -129,6 +180,7 @@ def details(
                 for labels in judged_window.heartbeats
             }
         ),
+        pagerduty=pagerduty_outcome(thirds, exported),
     )
 
 
@@ -143,7 +195,7 @@ def certificate(
     window, counted = deployed.window, deployed.credible
     delays = [each.delay for each in counted if not each.missed]
     missed = sum(each.missed for each in effect.credible)
-    unread = (EXPORT_SUMMARY.name, DIFF, PAGERDUTY)  # nobody's to read, or not judged here
+    unread = (EXPORT_SUMMARY.name, DIFF, PAGERDUTY)  # nobody's to read, or judged by itself
     return Certificate(
         start=moment(window.start),
         end=moment(window.end),
@@ -259,8 +311,9 @@ def main(params: AiopsParams) -> None:
     rules = read_rules(RULE_SET)
     case = Case.read(params, ids=True)
     own = params.export_rules
-    deployed = replay_exported(case, rules)
-    thirds = judged(case, rules, Third.of)
+    exported = replay_exported(case, rules)
+    deployed = exported.judged
+    thirds = judged(case, rules, partial(Third.of, pagerduty=bool(exported.services)))
     folds = [third.fold for third in thirds]
     hashes = hash_inputs(
         HISTORY,
@@ -269,7 +322,7 @@ def main(params: AiopsParams) -> None:
         *source_paths(own.alertmanager_yml, own.prometheus),
     )
     effect = together([fold.effect for fold in folds])
-    told = details(case, thirds, deployed, rules).model_copy(
+    told = details(case, thirds, exported, rules).model_copy(
         update={
             "certificate": certificate(effect, deployed.effect, hashes, process_of(*own.reader))
         }
@@ -277,7 +330,10 @@ def main(params: AiopsParams) -> None:
     evidence = Evidence(
         stage=STAGE,
         inputs=hashes,
-        figures=figures.figures(folds, deployed, rules),
+        figures=[
+            *figures.figures(folds, deployed, rules),
+            *figures.pagerduty_figures(in_pagerduty(thirds), sum(exported.services.values())),
+        ],
         details=told.model_dump(mode="json"),
     )
     outcomes = [third.outcomes for third in thirds]

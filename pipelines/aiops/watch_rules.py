@@ -1,21 +1,21 @@
 """Stage ``watch_rules``: what the released rules do on the newest days, and which hid an incident.
 
-The released rule set is replayed on the last third of the history, without the rules and with
-them, whether it is in production or in shadow (``aiops.export_rules.publish.shadow``). Evidence
+The released rule set is replayed on the last third of the history: today's files against the same
+files with the rules exported into them, one rule file for each Prometheus. So it is whether the
+rules are in production or in shadow (``aiops.export_rules.publish.shadow``). Evidence
 ``evidence/watch_rules.json``: figures ``watch_rules.rules`` (watched), ``.harmful``, and, once
 there are rules, ``.saved_share``, ``.missed`` and ``.late``; `details` is
 `pipelines.aiops.alerting.evidence.WatchDetails`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from pipelines.aiops.alerting.config import process_of
-from pipelines.aiops.alerting.config.parse import config_with_pagers
-from pipelines.aiops.alerting.evaluation import Backtest, known_tickets
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
 from pipelines.aiops.alerting.evaluation.figures import outcome, why_no_page
 from pipelines.aiops.alerting.evidence import HarmfulRuleDetails, WatchDetails
+from pipelines.aiops.alerting.export.write import source_paths
+from pipelines.aiops.alerting.judging import Case
 from pipelines.aiops.alerting.publishing.harmful_rules import (
     BEYOND_USE_SECONDS,
     HarmfulRule,
@@ -23,8 +23,7 @@ from pipelines.aiops.alerting.publishing.harmful_rules import (
     released_rules,
 )
 from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.alerting.windows import iso, thirds, whole_window
-from pipelines.aiops.lake.read import read_history
+from pipelines.aiops.alerting.windows import iso, thirds
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import HISTORY, RULES_RELEASED
 from pipelines.core.artifacts import evidence_of, metrics_of
@@ -56,19 +55,26 @@ class Watched:
 
 
 def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> Watched | None:
-    """Measure the rules in the last third of the frozen history; None without rules."""
+    """Measure the rules in the last third of the frozen history; None without rules.
+
+    They do what their files do, exported for each Prometheus and read back as `replay_rules` does:
+    what no file can take has no effect.
+    """
     if not rules:
         return None
-    frame = read_history(HISTORY, params.runtime.memory_mb)
-    own = params.export_rules
-    config = config_with_pagers(own.alertmanager_yml, own.paging_receivers, process_of(*own.reader))
-    window = thirds(whole_window(frame))[-1]
-    backtest = Backtest(frame, window, config, known_tickets(HISTORY))
-    effect = backtest(rules)
+    case = Case.read(params)
+    window = thirds(case.whole)[-1]
+    backtest = case.backtest(window)
+
+    def measure(some: Sequence[Rule]) -> BacktestResult:
+        files, exported, _ = case.deploy(some, ())
+        return backtest.effect(backtest.replay_deployed(files), exported)
+
+    effect = measure(rules)
     rows = backtest.rows
     points = int((rows.ends == rows.starts).sum())
     no_page = "" if len(effect.baseline) else why_no_page(len(rows), points)
-    return Watched(effect, no_page, find_harmful_rules(backtest, rules, effect))
+    return Watched(effect, no_page, find_harmful_rules(measure, rules, effect))
 
 
 def as_evidence(
@@ -81,7 +87,7 @@ def as_evidence(
 ) -> Evidence:
     """Put what was watched and found into evidence."""
     method = (
-        "replay of the last third of the history with the released rules"
+        "replay of the last third of the history through files with the released rules"
         if released
         else "nothing to watch: no rule set is released yet"
     )
@@ -167,8 +173,9 @@ def main(params: AiopsParams) -> None:
     released = read_released(RULES_RELEASED)
     rules = released_rules(released)
     watched, shadow = watch(params, rules), params.export_rules.publish.shadow
-    config = params.export_rules.alertmanager_yml
-    inputs = hash_inputs(HISTORY, RULES_RELEASED, *([Path(config)] if config else []))
+    own = params.export_rules
+    read = source_paths(own.alertmanager_yml, own.prometheus)
+    inputs = hash_inputs(HISTORY, RULES_RELEASED, *read)
     evidence = as_evidence(released, rules, watched, inputs, shadow=shadow)
     write_evidence(evidence_of(STAGE), evidence)
     write_json(

@@ -4,6 +4,7 @@ Everything lies in ``.airflow/`` (untracked): metadata database, logs, secrets. 
 and the next start makes a new one.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -12,10 +13,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -56,7 +59,7 @@ def environment(port: int) -> dict[str, str]:
     ``PYTHONDONTWRITEBYTECODE`` is taken out: without byte code every process compiles Airflow anew.
     """
     password()
-    address = f"http://127.0.0.1:{port}"
+    address = address_of(port)
     settings = {
         "AIRFLOW_HOME": str(HOME),
         VARIABLE: str(PROJECT),
@@ -118,6 +121,11 @@ def _write_private(path: Path, text: str) -> None:
 _STATE = HOME / "stack.json"
 _START_SECONDS = 300
 _PR_SET_PDEATHSIG = 1
+_SILENT_SECONDS = 180
+"""A component whose last sign of life is older hangs: Airflow itself calls 30 s unhealthy."""
+_MOST_STARTS = 5
+"""Within `_STARTS_SECONDS`; a component that ends more often is told as an error."""
+_STARTS_SECONDS = 600
 
 COMPONENTS = {
     "api-server": ["api-server"],
@@ -138,55 +146,192 @@ class Stack:
         Port of the API server and UI on loopback.
     owner
         Process id of the command that started it.
+    since
+        When that process began, seconds since 1970: a number is given to other processes later.
     """
 
     port: int
     owner: int
+    since: float
 
     @property
     def address(self) -> str:
         """Address of UI and API."""
-        return f"http://127.0.0.1:{self.port}"
+        return address_of(self.port)
+
+
+def address_of(port: int) -> str:
+    """Address of UI and API on a port."""
+    return f"http://127.0.0.1:{port}"
 
 
 def running() -> Stack | None:
-    """Return the stack that another command of this project runs now, if it answers."""
+    """Return the stack that another command of this project runs now, if it answers.
+
+    An Airflow of another project may listen on a port that ours had: it has another password.
+    """
     try:
         stack = Stack(**json.loads(_STATE.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
-    return stack if psutil.pid_exists(stack.owner) and _healthy(stack.address) else None
+    began = _began(stack.owner)
+    # Within a minute: where the clock was set meanwhile, a process seems to have begun at another
+    # time; no other one gets its number so soon.
+    if began is None or abs(began - stack.since) > 60:
+        return None
+    return stack if _healthy(stack.address) and _is_ours(stack) else None
+
+
+def _began(pid: int) -> float | None:
+    """When a process began; None if there is none."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _to_stderr(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
 @contextmanager
-def started(port: int | None = None) -> Iterator[Stack]:
+def started(port: int | None = None, tell: Callable[[str], None] = _to_stderr) -> Iterator[Stack]:
     """Run Airflow while the block runs; its processes end with it, whatever happens.
 
     Parameters
     ----------
     port
         Port on loopback; None takes a free one.
+    tell
+        Gets a line when a component ended by itself, or hung, and was started again.
 
     Raises
     ------
     SignalboxError
-        If a component ends or doesn't answer in time; names its log.
+        If the port is taken; if a component ends or doesn't answer in time while Airflow starts
+        (names its log).
     """
+    if port is not None and not is_free(port):
+        raise SignalboxError(
+            f"port {port} is taken by another program; name another one, or leave --port out"
+        )
     signal.signal(signal.SIGTERM, _end)
-    stack = Stack(port or free_port(), os.getpid())
+    stack = Stack(port or free_port(), os.getpid(), _began(os.getpid()) or 0.0)
     env = environment(stack.port)
     LOGS.mkdir(parents=True, exist_ok=True)
     _migrate(env)
     processes: dict[str, subprocess.Popen[bytes]] = {}
+    keeper = Keeper(processes, lambda name: _start(name, env), tell)
     try:
-        for name, arguments in COMPONENTS.items():
-            processes[name] = _start(name, arguments, env)
+        for name in COMPONENTS:
+            log_of(name).unlink(missing_ok=True)
+            processes[name] = _start(name, env)
         _wait(stack, processes)
         write_json(_STATE, asdict(stack))
+        keeper.watch(lambda: _silent_components(stack.address))
         yield stack
     finally:
         _STATE.unlink(missing_ok=True)
+        keeper.stop()
         _stop(list(processes.values()))
+
+
+class Keeper:
+    """Starts components again that end by themselves or hang.
+
+    Airflow's scheduler doesn't survive some errors (an API call that changes a task in the same
+    moment, on SQLite, which has no row locks); without it all runs stand still and nothing says so.
+
+    Parameters
+    ----------
+    processes
+        Running components by name; a new process takes the place of one that ended.
+    start
+        Starts a component.
+    tell
+        Gets a line for each start.
+    """
+
+    def __init__(
+        self,
+        processes: dict[str, subprocess.Popen[bytes]],
+        start: Callable[[str], subprocess.Popen[bytes]],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._processes = processes
+        self._start = start
+        self._tell = tell
+        self._starts: dict[str, list[float]] = {}
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, silent: Callable[[], list[str]], every: float = 1.0) -> None:
+        """Look after the components in a thread of its own until `stop`."""
+
+        def look() -> None:
+            turns = 0
+            while not self._ended.wait(every):
+                turns += 1
+                # The signs of life are asked of the API server; a dead process is seen at once.
+                self.look(silent() if turns % 15 == 0 else [])
+
+        self._thread = threading.Thread(target=look, name="keeper", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; components that end from now on are not started again."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def look(self, silent: list[str]) -> None:
+        """Start again what ended, or what gives no sign of life."""
+        for name, process in list(self._processes.items()):
+            code = process.poll()
+            if code is None and name not in silent:
+                continue
+            now = time.monotonic()
+            starts = [at for at in self._starts.get(name, []) if now - at < _STARTS_SECONDS]
+            if len(starts) == _MOST_STARTS:
+                continue
+            self._starts[name] = [*starts, now]
+            _end_session(process)
+            why = "gave no sign of life" if code is None else f"ended with exit code {code}"
+            then = "started again"
+            if len(starts) + 1 == _MOST_STARTS:
+                then = f"started again for the last time within {_STARTS_SECONDS // 60} minutes"
+            self._processes[name] = self._start(name)
+            self._tell(f"airflow {name} {why} and was {then}; see {log_of(name)}")
+
+
+def _end_session(process: subprocess.Popen[bytes]) -> None:
+    """End a component with what it started: a task of a dead scheduler would run a second time."""
+    for signal_ in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + 10
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal_)  # every component leads a session of its own
+            while time.monotonic() < deadline:
+                process.poll()
+                os.killpg(process.pid, 0)
+                time.sleep(0.1)
+    process.wait()
+
+
+def _silent_components(address: str) -> list[str]:
+    """Return components whose last sign of life is older than `_SILENT_SECONDS`."""
+    try:
+        health = httpx.get(f"{address}/api/v2/monitor/health", timeout=30).json()
+    except (httpx.HTTPError, ValueError):
+        return []
+    found = []
+    for name in ("scheduler", "triggerer", "dag_processor"):
+        heartbeat = (health.get(name) or {}).get(f"latest_{name}_heartbeat")
+        if heartbeat is None:
+            continue
+        last = datetime.fromisoformat(str(heartbeat).replace("Z", "+00:00"))
+        if (datetime.now(UTC) - last).total_seconds() > _SILENT_SECONDS:
+            found.append(name.replace("_", "-"))
+    return found
 
 
 def _end(signum: int, frame: object) -> None:
@@ -199,6 +344,18 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of loopback now."""
+    with socket.socket() as probe:
+        # As Airflow's server asks for it: a port whose last connections are closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def log_of(component: str) -> Path:
@@ -220,10 +377,10 @@ def _migrate(env: dict[str, str]) -> None:
         raise SignalboxError(f"airflow db migrate failed; see {log_of('migrate')}")
 
 
-def _start(name: str, arguments: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
-    with log_of(name).open("wb") as log:
+def _start(name: str, env: dict[str, str]) -> subprocess.Popen[bytes]:
+    with log_of(name).open("ab") as log:
         return subprocess.Popen(
-            _airflow(*arguments),
+            _airflow(*COMPONENTS[name]),
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -240,7 +397,7 @@ def _die_with_parent() -> None:
 
 def _wait(stack: Stack, processes: dict[str, subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while not _healthy(stack.address):
+    while not (_healthy(stack.address) and _is_ours(stack)):
         for name, process in processes.items():
             if process.poll() is not None:
                 raise SignalboxError(
@@ -261,6 +418,15 @@ def _healthy(address: str) -> bool:
         return False
     parts = ("metadatabase", "scheduler", "dag_processor")
     return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+
+
+def _is_ours(stack: Stack) -> bool:
+    """Whether the Airflow that answers takes this project's login."""
+    login = {"username": USER, "password": password()}
+    try:
+        return httpx.post(f"{stack.address}/auth/token", json=login, timeout=30).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:

@@ -7,10 +7,13 @@ project can be asked for.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from signalbox_airflow.report_page import PREFIX as PAGES
 from signalbox_airflow.report_page import headers
 
 if TYPE_CHECKING:
     from pipelines.aiops.incidents.model import IncidentsFile
+    from pipelines.aiops.report.incidents.windows_page import Known
+    from pipelines.reporting.page import Page
 
 PREFIX = "/signalbox-results"
 DAG = "incidents"
@@ -26,7 +29,7 @@ def make_app(project: Path) -> Any:
     """Return the web application."""
     from airflow.api_fastapi.core_api.security import requires_access_dag
     from fastapi import Depends, FastAPI
-    from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+    from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
     safe = _headers()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -34,7 +37,7 @@ def make_app(project: Path) -> Any:
 
     @app.get("/", dependencies=allowed)
     def listed() -> Response:
-        return HTMLResponse(list_windows(project), headers=safe)
+        return RedirectResponse(f"{PAGES}/incidents")  # where the list was, before it had a frame
 
     @app.get("/{window}/{page}", dependencies=allowed)
     def page(window: str, page: str) -> Response:
@@ -90,11 +93,29 @@ def read_page(project: Path, window: str, page: str) -> bytes:
         raise SignalboxError(f"{window} has no {page} yet; run the DAG {DAG}") from None
 
 
-def list_windows(project: Path) -> str:
-    """Make a page that leads to the latest windows' incidents."""
+def has_page(project: Path, window: str, page: str) -> bool:
+    """Whether a window has a page of that name."""
+    from pipelines.core.errors import SignalboxError
+
+    try:
+        return bool(read_page(project, window, page))
+    except SignalboxError:
+        return False
+
+
+def list_windows(project: Path) -> "Page":
+    """Make the content of a page that leads to the latest windows' incidents."""
+    from pipelines.aiops.report.incidents.windows_page import windows_page
+
+    shown, windows = known_windows(project, _LISTED)
+    return windows_page(shown, left_out=windows - len(shown))
+
+
+def known_windows(project: Path, limit: int) -> tuple[list["Known"], int]:
+    """Return the latest windows that have a page, the newest first, and how many there are."""
     from pipelines.aiops.lake.window import result_dir, windows_in
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
-    from pipelines.aiops.report.incidents.windows_page import Known, windows_html
+    from pipelines.aiops.report.incidents.windows_page import Known
 
     results = _results(project)
     windows = [window for window in windows_in(results)
@@ -106,9 +127,9 @@ def list_windows(project: Path) -> str:
             address(window.name),
             _read_incidents(result_dir(results, window)),
         )
-        for window in reversed(windows[-_LISTED:])
+        for window in reversed(windows[-limit:])
     ]
-    return windows_html(shown, left_out=len(windows) - len(shown))
+    return shown, len(windows)
 
 
 def _read_incidents(directory: Path) -> "IncidentsFile | None":

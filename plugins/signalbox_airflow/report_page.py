@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from airflow.plugins_manager import AirflowPlugin
-
 from pipelines.core.project import find_project
 
 PREFIX = "/signalbox"
@@ -54,13 +52,11 @@ class Lazy:
         await self._app(scope, receive, send)
 
 
-def make_app(project: Path) -> Any:
-    """Return the web application."""
+def add_routes(app: Any, project: Path) -> None:
+    """Add the page to a web application."""
     from airflow.api_fastapi.core_api.security import requires_access_dag
-    from fastapi import Depends, FastAPI
+    from fastapi import Depends
     from fastapi.responses import HTMLResponse, PlainTextResponse, Response
-
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/reports/{dag_id}/{run}", dependencies=[Depends(requires_access_dag(method="GET"))])
     def report(dag_id: str, run: str) -> Response:
@@ -70,8 +66,6 @@ def make_app(project: Path) -> Any:
             return HTMLResponse(read_report(project, dag_id, run), headers=headers())
         except SignalboxError as error:
             return PlainTextResponse(str(error), status_code=404)
-
-    return app
 
 
 def read_report(project: Path, dag_id: str, run: str) -> bytes:
@@ -94,12 +88,3 @@ def read_report(project: Path, dag_id: str, run: str) -> bytes:
     if not commit:
         raise SignalboxError(f"there is no saved run {dag_id}/{run}")
     return CommitFiles(project, commit).read(load_product(project, dag_id).report or "")
-
-
-class ReleasePathPlugin(AirflowPlugin):
-    """Registers the page."""
-
-    name = "release_path"
-    fastapi_apps = [  # noqa: RUF012
-        {"app": Lazy(make_app), "url_prefix": PREFIX, "name": "Reports of Signalbox"}
-    ]

@@ -35,8 +35,19 @@ class Airflow:
 
     def finished(self, run: str, seconds: float = 400, dag: str = DAG) -> str:
         """Wait for the end of a run; return its state."""
-        wait(lambda: self.api.run_state(dag, run) in DONE, seconds)
+        wait(lambda: self.api.run_state(dag, run) in DONE, seconds, lambda: self.told(run, dag))
         return self.api.run_state(dag, run)
+
+    def told(self, run: str, dag: str = DAG) -> str:
+        """Return what a person would look at when a run stands still."""
+        tasks = {task.name: task.state for task in self.api.tasks(dag, run)}
+        health = self.client.get("/api/v2/monitor/health").text
+        log = (self.project / ".airflow/logs/scheduler.log").read_text(errors="replace")
+        ui = (self.project.parent / "ui.log").read_text()
+        return "\n".join([
+            f"{dag} {run}: {self.api.run_state(dag, run)}, {tasks}", health, "signalbox ui:",
+            *ui.splitlines()[-5:], "scheduler:", *log.splitlines()[-60:],
+        ])  # fmt: skip
 
 
 def set_approval(project: Path, **policy: Any) -> None:
@@ -79,10 +90,16 @@ def started(project: Path) -> Iterator[Airflow]:
     assert alive == []
 
 
-def wait(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
+def wait(
+    condition: Callable[[], bool], seconds: float, told: Callable[[], str] = lambda: ""
+) -> None:
+    """Wait for a condition; where it doesn't come about in time, fail with what there is to tell.
+
+    The seconds are those of a quiet machine; a loaded one gets three times as many.
+    """
+    deadline = time.monotonic() + 3 * seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
+        assert time.monotonic() < deadline, f"not within 3 x {seconds} s\n{told()}"
         time.sleep(0.3)
 
 

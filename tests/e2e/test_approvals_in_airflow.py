@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -138,11 +139,26 @@ def test_the_commit_that_was_asked_about_is_released_whatever_xcoms_and_conf_say
         place = f"{task_instance(run, task)}/xcomEntries/return_value"
         value = {"commit": other, "run": f"{DAG}/other", "verdict": "approve", "same_as": ""}
         bob.patch(place, json={"value": value, "map_index": -1}).raise_for_status()
+    scheduler(airflow).kill()  # another takes its place, and the run goes on
     login(airflow, "alice").patch(question(run), json=answer("Approve", "")).raise_for_status()
     assert airflow.finished(run) == "success"
     now = production(airflow.project, DAG)
     assert now is not None
     assert now.commit == asked.data["commit"] != other
+    told = (airflow.project.parent / "ui.log").read_text()
+    assert "airflow scheduler ended with exit code -9 and was started again; see " in told
+
+
+def scheduler(airflow: Airflow) -> psutil.Process:
+    """Return the process of the scheduler of this test's Airflow."""
+    home = str(airflow.project / ".airflow")
+    [found] = [
+        process
+        for process in psutil.process_iter()
+        if process.cmdline()[1:4] == ["-m", "airflow", "scheduler"]
+        and process.environ().get("AIRFLOW_HOME") == home
+    ]
+    return found
 
 
 def test_without_a_terminal_nothing_is_released_until_a_command_answers(airflow: Airflow) -> None:

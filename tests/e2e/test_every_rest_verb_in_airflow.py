@@ -60,7 +60,11 @@ class Story:
         return [entry.kind for entry in self.entries()]
 
     def asks(self) -> None:
-        wait(lambda: state(self.airflow, self.run, "approve_release") == "awaiting_input", 400)
+        wait(
+            lambda: state(self.airflow, self.run, "approve_release") == "awaiting_input",
+            400,
+            lambda: self.airflow.told(self.run),
+        )
         settle(self.airflow)
 
     def question(self) -> str:
@@ -397,7 +401,7 @@ def test_an_event_that_asks_for_a_new_model_only_starts_a_run(story: Story) -> N
         listed = otto.get(f"/api/v2/dags/{DAG}/dagRuns").json()["dag_runs"]
         return [one["dag_run_id"] for one in listed if one["run_type"] == "asset_triggered"]
 
-    wait(lambda: bool(started_by_it()), 60)
+    wait(lambda: bool(started_by_it()), 100, lambda: airflow.told(story.run))
     for run in started_by_it():
         place = f"/api/v2/dags/{DAG}/dagRuns/{quote(run, safe='')}"
         otto.patch(place, json={"state": "success"}).raise_for_status()

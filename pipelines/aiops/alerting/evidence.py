@@ -489,6 +489,20 @@ class Certificate(Details):
         )
 
 
+class PagerdutyOutcome(Outcome):
+    """What PagerDuty's form does on the judged windows, by itself, with today's alertmanager.yml.
+
+    `services`: receivers whose PagerDuty services hold something. `baseline_pages`: notifications
+    of PagerDuty's incidents today. `deployed`: what the exported form does on the days that its
+    rules were mined from. `missed_incidents`: the credible ones.
+    """
+
+    services: list[str]
+    baseline_pages: int
+    deployed: Outcome
+    missed_incidents: list[IncidentOutcome] = Field(default_factory=list)
+
+
 class ReplayDetails(Details):
     """Details of ``replay_rules``.
 
@@ -524,6 +538,8 @@ class ReplayDetails(Details):
         Other methods.
     heartbeats : list of str
         Names of alerts that no rule may touch.
+    pagerduty : PagerdutyOutcome or None
+        PagerDuty's form of the rules; None where nothing is exported to it.
     """
 
     window: TestSpan
@@ -542,6 +558,7 @@ class ReplayDetails(Details):
     remaining: list[RemainingAlerts] = Field(default_factory=list)
     baselines: list[BaselineOutcome] = Field(default_factory=list)
     heartbeats: list[str] = Field(default_factory=list)
+    pagerduty: PagerdutyOutcome | None = None
 
 
 class HarmfulRuleDetails(Details):
@@ -592,9 +609,13 @@ EXPORT_SUMMARY = EXPORT / "summary.json"
 
 
 class PagerdutySummary(Details):
-    """What PagerDuty's format got: rules; those not expressed or weaker, with reasons."""
+    """What PagerDuty's format got: rules; those not expressed or weaker, with reasons.
+
+    `services`: receivers on whose services something is held.
+    """
 
     rules: int
+    services: list[str] = Field(default_factory=list)
     not_expressed: list[dict[str, str]] = Field(default_factory=list)
     weaker: list[dict[str, str]] = Field(default_factory=list)
 

@@ -202,6 +202,10 @@ class Unseen:
             self.backtest, self.rules, candidate, self.backtest.effect(candidate, self.rules)
         )
 
+    def in_pagerduty(self) -> BacktestResult:
+        """Judge PagerDuty's form of the rules, instead of the other files."""
+        return self.backtest.pagerduty_effect(self.files.pagerduty, self.rules)
+
     def effect(self, wait_seconds: int) -> BacktestResult:
         """Judge what the files would do if their rules waited for so long."""
         files = with_wait(self.files, wait_seconds)

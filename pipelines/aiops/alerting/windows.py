@@ -120,9 +120,6 @@ def rows_of(frame: AlertFrame, window: HistoryWindow, warm_up: int = WARM_UP_US)
 
 PROGRAM_MB = 320
 """The program, its libraries and the engine at work, before there are alerts; measured."""
-MINING_BYTES = 200
-"""One alert of the history, while rules are mined: 186 bytes of each of 7.9 million simulated ones,
-labels of 193,000 series included."""
 REPLAY_BYTES = 650
 """One alert of the history, while rules are mined, chosen or judged: the whole, then each third, is
 replayed without and with rules, and freed. Where all alerts page, 612 bytes of each of 300,000 and
@@ -159,7 +156,7 @@ def require(folder: Path, memory_mb: int, alert_bytes: int) -> None:
     memory_mb
         What `SETTING` allows.
     alert_bytes
-        What an alert takes: `MINING_BYTES` or `REPLAY_BYTES`.
+        What an alert takes, for example `REPLAY_BYTES`.
 
     Raises
     ------

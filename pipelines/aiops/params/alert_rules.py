@@ -179,7 +179,7 @@ class PublishParams(Section):
     """Rule file that decides which held alerts page; wholly ours. With several Prometheis one for
     each: path of a ``prometheus.yml`` → path of the file that it loads."""
     pagerduty_json: Unset[Name] = None
-    """Event orchestration; wholly ours."""
+    """Event orchestration, instead of the files above; wholly ours."""
     backup_folder: str = "backups/rules"
     """What the files held before; one folder a publication."""
     reload: ReloadParams = Field(default_factory=ReloadParams)
@@ -239,7 +239,9 @@ class ExportRulesParams(Section):
     pagerduty_label_field: Annotated[str, Field(pattern=r"^[a-z_.]+\{label\}$")] = (
         "event.custom_details.{label}"
     )
-    """Where PagerDuty's event holds a label."""
+    """Where PagerDuty's event holds a label, below ``event.custom_details``: that is ``details``
+    of ``pagerduty_configs``. A rule that asks for a label which isn't sent is not exported to
+    PagerDuty."""
     publish: PublishParams = Field(default_factory=PublishParams)
 
     @model_validator(mode="before")

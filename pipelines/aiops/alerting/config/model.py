@@ -61,10 +61,13 @@ class Integration:
         ``webhook``, ``pagerduty`` and so on.
     send_resolved : bool
         Whether it sends resolved alerts too.
+    common_labels : tuple of tuple of (tuple of str, str)
+        Of PagerDuty: keys on the way into ``details`` → the common label that stands there.
     """
 
     kind: str
     send_resolved: bool
+    common_labels: tuple[tuple[tuple[str, ...], str], ...] = ()
 
 
 PAGING_KINDS = frozenset(("incidentio", "opsgenie", "pagerduty", "pushover", "victorops"))

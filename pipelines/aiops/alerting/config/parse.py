@@ -5,7 +5,7 @@ notified of what and when must be understood, or it is an error that names the f
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -219,11 +219,29 @@ def _receiver(entry: Any, where: str) -> Receiver:
         kind = str(key).removesuffix("_configs")
         for i, each in enumerate(_items(keys[key], f"{where}.{key}")):
             location = f"{where}.{key}[{i}]"
-            said = _mapping(each, location).get("send_resolved")
+            keys_of_it = _mapping(each, location)
+            said = keys_of_it.get("send_resolved")
             send = _boolean(said, SEND_RESOLVED.get(kind, True), f"{location}.send_resolved")
-            integrations.append(Integration(kind, send))
+            details = keys_of_it.get("details") if kind == "pagerduty" else None
+            integrations.append(Integration(kind, send, tuple(sorted(_common_labels(details)))))
     name = str(keys["name"])
     return Receiver(name, tuple(integrations), pages=is_pager(name, integrations))
+
+
+_COMMON_LABEL = re.compile(r"\{\{-?\s*\.CommonLabels\.([A-Za-z_][A-Za-z0-9_]*)\s*-?\}\}")
+
+
+def _common_labels(
+    details: Any, above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield where PagerDuty's custom details hold nothing but a label common to all alerts."""
+    for key, value in details.items() if isinstance(details, Mapping) else ():
+        way = (*above, str(key))
+        found = _COMMON_LABEL.fullmatch(value) if isinstance(value, str) else None
+        if found:
+            yield way, found[1]
+        elif isinstance(value, Mapping):
+            yield from _common_labels(value, way)
 
 
 def _inhibit(entry: Any, where: str) -> InhibitRule:

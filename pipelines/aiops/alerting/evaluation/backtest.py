@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.alerting.config import Config
 from pipelines.aiops.alerting.config.apply import changes_heartbeat, heartbeats_of
-from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
 from pipelines.aiops.alerting.evaluation.incidents import (
     FirstPages,
+    RuleAttribution,
     Ticket,
     TicketedIncident,
     incidents_of,
 )
 from pipelines.aiops.alerting.replay import Replay, replay
-from pipelines.aiops.alerting.replay.model import Deployed
+from pipelines.aiops.alerting.replay.model import Deployed, Orchestration
+from pipelines.aiops.alerting.replay.pagerduty import PagerdutyAlerts
 from pipelines.aiops.alerting.rules import Rule
 from pipelines.aiops.alerting.windows import FOLLOW_UP_US, HistoryWindow, rows_of
 from pipelines.aiops.lake.frame import AlertFrame, Labels
@@ -263,8 +264,55 @@ class Backtest:
         """Return the rule that holds each series, as `RuleAttribution.held_by`."""
         return self.attribution.held_by(rules)
 
+    def in_pagerduty(self) -> PagerdutyAlerts:
+        """Find out what today's configuration opens in PagerDuty; nothing is kept of it."""
+        found = replay(
+            self.rows,
+            self.config,
+            until=self.until,
+            table=self.attribution.table,
+            heartbeats=self.heartbeats,
+            since=self.window.start,
+            only_pages=True,
+            pagerduty=True,
+        ).pagerduty
+        assert found is not None  # asked for
+        return found
+
+    def pagerduty_effect(
+        self, services: Mapping[str, Orchestration], rules: Sequence[Rule]
+    ) -> BacktestResult:
+        """Compare what PagerDuty notifies people of, with orchestrations and as it does today.
+
+        Parameters
+        ----------
+        services : mapping of str to Orchestration
+            Receiver → what its service does.
+        rules : sequence of Rule
+            The rules that the orchestrations were made from.
+
+        Returns
+        -------
+        BacktestResult
+            Pages are notifications of PagerDuty's incidents, of receivers that page through it.
+        """
+        found = self.in_pagerduty()
+        anybody = FirstPages.of(self.baseline).notification
+        today, then = (found.notified(each) for each in ({}, services))
+        first, left = (FirstPages(found.first_pages(each), anybody) for each in (today, then))
+        return self.compare(
+            self._inside(then), left, self.held_by(rules), baseline=(self._inside(today), first)
+        )
+
+    def _inside(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.sort(times[self.window.holds(times)])
+
     def compare(
-        self, pages: NDArray[np.int64], first: FirstPages, held_by: NDArray[np.object_]
+        self,
+        pages: NDArray[np.int64],
+        first: FirstPages,
+        held_by: NDArray[np.object_],
+        baseline: tuple[NDArray[np.int64], FirstPages] | None = None,
     ) -> BacktestResult:
         """Compare what is sent with what is sent today.
 
@@ -276,20 +324,27 @@ class Backtest:
             Of each row.
         held_by : array of object, shape (series,)
             Id of the rule that holds each series, "" without.
+        baseline : tuple of (array of int64, FirstPages), optional
+            The same of what is sent today; by default what the replay of today's configuration
+            says.
 
         Returns
         -------
         BacktestResult
             Pages saved and incidents.
         """
+        today, first_today = baseline or (
+            pages_in(self.baseline, self.window),
+            FirstPages.of(self.baseline),
+        )
         return BacktestResult(
             window=self.window,
-            baseline=pages_in(self.baseline, self.window),
+            baseline=today,
             candidate=pages,
             incidents=incidents_of(
                 self.attribution,
                 window=self.window,
-                baseline=FirstPages.of(self.baseline),
+                baseline=first_today,
                 candidate=first,
                 held_by=held_by,
                 tickets=self.tickets,

@@ -265,20 +265,82 @@ def why_no_page(alerts: int, points: int) -> str:
     )
 
 
-def _saved(effect: BacktestResult, no_page: str) -> Figure:
+_PAGERDUTY = (
+    "model of what PagerDuty documents, behind the replay of today's alertmanager.yml and on the "
+    "same thirds; pages are notifications of its incidents"
+)
+
+
+def pagerduty_figures(effect: BacktestResult | None, rules: int) -> list[Figure]:
+    """Return what a gate may ask of PagerDuty's form of the rules, which is judged by itself.
+
+    Parameters
+    ----------
+    effect : BacktestResult or None
+        What it does on the judged windows; None where nothing is exported to PagerDuty.
+    rules : int
+        Rules that PagerDuty's form holds.
+
+    Returns
+    -------
+    list of Figure
+        Their ids begin with ``replay_rules.pagerduty_``; without `effect` the first one alone.
+    """
+    count = _figure(
+        "pagerduty_rules", "Rules that PagerDuty's form holds", rules, n=rules, unit="rules",
+        method="count of the rules in the exported pagerduty.json, read back from its bytes",
+    )  # fmt: skip
+    if effect is None:
+        return [count]
+    counted = effect.credible
+    missed = sum(each.missed for each in counted)
+    return [
+        count,
+        _figure(
+            "pagerduty_baseline_pages", "Notifications of PagerDuty's incidents today",
+            len(effect.baseline), n=len(effect.baseline), unit="pages", method=_PAGERDUTY,
+        ),
+        _saved(
+            effect, "PagerDuty notifies of nothing in this history",
+            ("pagerduty_saved_share", "Share of PagerDuty's notifications saved", _PAGERDUTY),
+        ),
+        _figure(
+            "pagerduty_missed", "Credible incidents missed with PagerDuty's form", missed,
+            n=len(counted), unit="incidents", method=_PAGERDUTY,
+        ),
+        _missed_share(
+            missed, len(counted),
+            ("pagerduty_missed_share", "Share of credible incidents missed with PagerDuty's form"),
+        ),
+        _figure(
+            "pagerduty_late_5m_share",
+            "Share of credible incidents that PagerDuty tells of more than 5 min later than today",
+            round(late_share(counted, 5) or 0.0, 6), n=len(counted), unit="share",
+            method=_PAGERDUTY if counted else "no credible incident is paged: none is late",
+        ),
+    ]  # fmt: skip
+
+
+def _saved(
+    effect: BacktestResult,
+    no_page: str,
+    told: tuple[str, str, str] = ("saved_share", "Share of pages saved", _REPLAYED),
+) -> Figure:
+    """Measure the pages saved; `told`: name, label and method of the figure."""
+    name, label, method = told
     window = effect.window
     low, high = saved_interval(
         per_day(effect.baseline, window), per_day(effect.candidate, window)
     ) or (None, None)
     return Figure(
-        id=f"{_STAGE}.saved_share",
-        label="Share of pages saved",
+        id=f"{_STAGE}.{name}",
+        label=label,
         value=round(effect.saved_share, 6) if len(effect.baseline) else None,
         missing="" if len(effect.baseline) else no_page,
         low=low,
         high=high,
         level=LEVEL if low is not None else None,
-        method=f"{_REPLAYED}; bootstrap over days",
+        method=f"{method}; bootstrap over days",
         n=len(effect.baseline),
         unit="share",
     )
@@ -289,10 +351,15 @@ def missed_bound(missed: int, incidents: int) -> float | None:
     return float(clopper_pearson_upper(missed, incidents, LEVEL)) if incidents else None
 
 
-def _missed_share(missed: int, incidents: int) -> Figure:
+def _missed_share(
+    missed: int,
+    incidents: int,
+    told: tuple[str, str] = ("missed_share", "Share of credible incidents missed"),
+) -> Figure:
+    """Bound the share missed; `told`: name and label of the figure."""
     return Figure(
-        id=f"{_STAGE}.missed_share",
-        label="Share of credible incidents missed",
+        id=f"{_STAGE}.{told[0]}",
+        label=told[1],
         value=missed / incidents if incidents else None,
         missing=""
         if incidents

@@ -168,10 +168,13 @@ def make_bundle(sources: Sources, rules: Sequence[Rule], step: int, label_field:
     config.refused.update(refused)
     held = [rule for rule in rules if isinstance(rule, HoldRule) and rule.id in config.placed]
     files = prometheus_files(sources.servers)
+    today = parse_config(remove(sources.alertmanager, sources.name), sources.name, sources.process)
+    if sources.paging_receivers is not None:
+        today = with_pagers(today, sources.paging_receivers)
     return Bundle(
         alertmanager=config,
         prometheus={name: hold_file(_seen(held, server), step) for name, server in files.items()},
-        pagerduty=orchestration(rules, label_field),
+        pagerduty=orchestration(rules, label_field, today),
         diff=unified({sources.name: sources.alertmanager}, {sources.name: config.text}),
         rules=[_rule_record(rule, config, sources.servers) for rule in rules],
     )

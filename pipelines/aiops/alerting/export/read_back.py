@@ -19,18 +19,21 @@ from pipelines.aiops.alerting.config import (
 )
 from pipelines.aiops.alerting.export.bundle import (
     ALERTMANAGER,
+    PAGERDUTY,
     Bundle,
     Sources,
     prometheus_files,
 )
 from pipelines.aiops.alerting.export.config_tree import without_origin
 from pipelines.aiops.alerting.export.hold_rules import held_of
+from pipelines.aiops.alerting.export.pagerduty import read_services
 from pipelines.aiops.alerting.export.servers import PrometheusServer, Servers
 from pipelines.aiops.alerting.export.write import read_text
 from pipelines.aiops.alerting.export.yaml_edit import load, remove
 from pipelines.aiops.alerting.replay.model import Deployed, HeldAlerts
 from pipelines.aiops.alerting.rules import HoldRule, Matcher, Rule
 from pipelines.core.errors import SignalboxError
+from pipelines.core.files import canonical_json
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class DeployedFiles:
         As for `merge_config`.
     process : Process
         The Alertmanager that reads `alertmanager`.
+    pagerduty : str
+        Text of ``pagerduty.json``; empty where it isn't deployed.
     """
 
     alertmanager: str
@@ -59,6 +64,7 @@ class DeployedFiles:
     servers: Servers
     paging_receivers: tuple[str, ...] | None = None
     process: Process = CURRENT
+    pagerduty: str = ""
 
 
 def files_of(bundle: Bundle, sources: Sources) -> DeployedFiles:
@@ -83,6 +89,7 @@ def files_of(bundle: Bundle, sources: Sources) -> DeployedFiles:
         sources.servers,
         sources.paging_receivers,
         sources.process,
+        canonical_json(bundle.pagerduty),
     )
 
 
@@ -113,6 +120,7 @@ def exported_files(folder: Path, sources: Sources) -> DeployedFiles:
         servers=sources.servers,
         paging_receivers=sources.paging_receivers,
         process=sources.process,
+        pagerduty=read_text(folder / PAGERDUTY),
     )
 
 
@@ -161,7 +169,12 @@ def read_back(
         for name, server in prometheus_files(files.servers).items()
         if server is not None and name in files.prometheus
     ]
-    return Deployed(today, config, tuple(each for each in held if each is not None))
+    return Deployed(
+        today,
+        config,
+        tuple(each for each in held if each is not None),
+        read_services(files.pagerduty, PAGERDUTY),
+    )
 
 
 def _stands_in(rule: Rule, text: str) -> bool:

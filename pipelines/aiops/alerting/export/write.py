@@ -311,7 +311,8 @@ def summarise(sources: Sources, bundle: Bundle) -> ExportSummary:
         exported=sum(exported_rule.exported for exported_rule in bundle.rules),
         not_exported=len(unexported(bundle)),
         pagerduty=PagerdutySummary(
-            rules=len(bundle.pagerduty["orchestration_path"]["sets"][0]["rules"]),
+            rules=len(bundle.pagerduty["weaker"]),
+            services=[service["receiver"] for service in bundle.pagerduty["services"]],
             not_expressed=bundle.pagerduty["not_expressed"],
             weaker=bundle.pagerduty["weaker"],
         ),

@@ -1,6 +1,6 @@
 """What every family looks at: alerts of some windows, their episodes, names and services."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -157,9 +157,6 @@ class Mined:
 
     rules: Sequence[Rule]
     tried: int
-
-
-Family = Callable[[History], Mined]
 
 
 def history_of(

@@ -5,14 +5,16 @@ sees alerts before the rules do: Prometheus, or Alertmanager, which a held alert
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
-from pipelines.aiops.alerting.evaluation import Backtest, TicketedIncident
+from pipelines.aiops.alerting.evaluation import TicketedIncident
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
 from pipelines.aiops.alerting.rules import Rule, read_rules
 from pipelines.aiops.params.artifacts import RULE_SET
+from pipelines.release.lifecycle.files import CommitFiles
 from pipelines.release.released import Released, fetch
 
 BEYOND_USE_SECONDS = 900
@@ -73,34 +75,36 @@ def _named(tickets: tuple[str, ...]) -> str:
 
 
 def find_harmful_rules(
-    backtest: Backtest, rules: Sequence[Rule], effect: BacktestResult | None = None
+    measure: Callable[[Sequence[Rule]], BacktestResult],
+    rules: Sequence[Rule],
+    effect: BacktestResult | None = None,
 ) -> list[HarmfulRule]:
     """Find rules that hid a credible incident of the recent history.
 
     Parameters
     ----------
-    backtest : Backtest
-        Of the time that is looked at, through today's configuration without the rules.
+    measure : callable
+        What some rules do in the time that is looked at, against today's configuration.
     rules : sequence of Rule
         What is published, or in shadow.
     effect : BacktestResult, optional
-        What ``backtest(rules)`` gives, if that is known already.
+        What ``measure(rules)`` gives, if that is known already.
 
     Returns
     -------
     list of HarmfulRule
         Worst first: most incidents missed, then late. Empty where no rule hid anything.
     """
-    if not rules or not backtest.rows.tickets:
+    if not rules:
         return []
-    credible = (effect or backtest(rules)).credible
+    credible = (effect or measure(rules)).credible
     hidden = {each.ticket: each for each in credible if _hidden(each)}
     found = []
     for rule in rules:
         mine = [each for each in hidden.values() if rule.id in each.rules]
         if mine:
             rest = [other for other in rules if other.id != rule.id]
-            still = {each.ticket for each in backtest(rest).credible if _hidden(each)}
+            still = {each.ticket for each in measure(rest).credible if _hidden(each)}
             found.append(_judged(rule, mine, still))
     guilty_alone = {
         ticket
@@ -163,3 +167,35 @@ def released_rules(released: Released | None) -> tuple[Rule, ...]:
         copy = Path(folder) / RULE_SET.name
         fetch(released, RULE_SET, copy)
         return read_rules(copy)
+
+
+def expired_rules(project: Path, commit: str, today: date) -> tuple[tuple[Rule, ...], int]:
+    """Return the rules of a commit whose time is over: publication leaves them out.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    commit : str
+        Full hash of the commit, for example that of the release in production.
+    today : date
+        A rule holds on the day it expires, and not after.
+
+    Returns
+    -------
+    expired : tuple of Rule
+        The longest expired first.
+    rules : int
+        Rules of the commit in all.
+
+    Raises
+    ------
+    SignalboxError
+        If the rule set is gone, was changed after its stage made it, or isn't one.
+    """
+    with tempfile.TemporaryDirectory(prefix="signalbox-") as folder:
+        copy = Path(folder) / RULE_SET.name
+        copy.write_bytes(CommitFiles(project, commit).read(RULE_SET.as_posix()))
+        rules = read_rules(copy)
+    expired = [rule for rule in rules if rule.expires < today]
+    return tuple(sorted(expired, key=lambda rule: rule.expires)), len(rules)

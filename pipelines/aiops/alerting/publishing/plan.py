@@ -177,7 +177,7 @@ def targets_of(params: PublishParams) -> list[str]:
     Raises
     ------
     SignalboxError
-        If there is none, or one is named twice.
+        If there is none, one is named twice, or PagerDuty's form beside the other files.
     """
     named = [
         params.alertmanager_yml,
@@ -189,6 +189,12 @@ def targets_of(params: PublishParams) -> list[str]:
         raise SignalboxError(
             "params.yaml: aiops.export_rules.publish names no file, so nothing is published; "
             "name alertmanager_yml there, or take the files of rules/export"
+        )
+    if params.pagerduty_json and (params.alertmanager_yml or params.hold_rule_files()):
+        raise SignalboxError(
+            "params.yaml: aiops.export_rules.publish names pagerduty_json beside alertmanager_yml "
+            "or hold_rules_yml: PagerDuty's form was judged instead of those files, not behind them; "
+            "name the ones or the other"
         )
     real = [Path(path).resolve() for path in found]
     if len(set(real)) < len(real):
@@ -203,8 +209,11 @@ def _sources(
     target = own.alertmanager_yml
     if target and target not in before:
         raise SignalboxError(f"{target}: no such file; it must be there to be merged into")
+    text = before.get(target or "", DEFAULT_CONFIG)
+    if own.pagerduty_json and params.alertmanager_yml:  # it says what PagerDuty is sent
+        text = _source_text(params.alertmanager_yml, commit)
     sources = Sources(
-        before.get(own.alertmanager_yml or "", DEFAULT_CONFIG),
+        text,
         own.alertmanager_yml or "alertmanager.yml",
         read_servers({path: _source_text(path, commit) for path in params.prometheus}),
         tuple(params.paging_receivers),
@@ -296,6 +305,8 @@ def _changed(
 
 
 def _unplaced(bundle: Bundle, own: PublishParams) -> dict[str, str]:
+    if own.pagerduty_json:
+        return {each["rule"]: each["reason"] for each in bundle.pagerduty["not_expressed"]}
     if not own.alertmanager_yml:
         return {}
     return {
@@ -338,6 +349,7 @@ def deployed_files(plan: Plan, params: ExportRulesParams) -> DeployedFiles:
         servers=servers,
         paging_receivers=tuple(params.paging_receivers),
         process=process_of(*params.reader),
+        pagerduty=plan.after[own.pagerduty_json] if own.pagerduty_json else "",
     )
 
 
@@ -372,8 +384,8 @@ def judge_again(project: Path, plan: Plan, params: AiopsParams, *, harm: bool) -
         or there is no history.
     """
     own = params.export_rules.publish
-    if not (own.alertmanager_yml or own.hold_rule_files()):
-        return {"why": "nothing is published that Alertmanager or Prometheus reads"}
+    if not (own.alertmanager_yml or own.hold_rule_files() or own.pagerduty_json):
+        return {"why": "nothing is published that Alertmanager, Prometheus or PagerDuty reads"}
     with _newest_history(project, plan.released.commit) as history:
         fold, found = _judged(history, plan, params)
         sha256 = sha256_file(history / "alerts.parquet")
@@ -441,4 +453,11 @@ def _judged(history: Path, plan: Plan, params: AiopsParams) -> tuple[Fold, list[
     candidate = backtest.replay_deployed(deployed)
     fold = Fold(backtest, plan.rules, candidate, backtest.effect(candidate, plan.rules))
     judged = JudgedWindow.of(fold)
-    return fold, figures.figures([judged], judged, plan.rules)
+    held = deployed.pagerduty
+    # Where PagerDuty's form is published, the other files stay as they are.
+    own = params.export_rules.publish
+    found = [] if own.pagerduty_json else figures.figures([judged], judged, plan.rules)
+    if held:
+        effect = backtest.pagerduty_effect(held, plan.rules)
+        found += figures.pagerduty_figures(effect, sum(len(each.rules) for each in held.values()))
+    return fold, found

@@ -1,7 +1,7 @@
 """What goes through the replay: settings of the process, alerts that fire, who gets them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -348,6 +348,42 @@ class HeldAlerts:
     step_seconds: int
 
 
+Event = Mapping[str, str]
+"""Path, as conditions name it → value."""
+
+
+@dataclass(frozen=True)
+class PauseRule:
+    """A rule of an orchestration: `conditions`, any of which is enough, pause for `seconds`."""
+
+    conditions: tuple[Callable[[Event], bool], ...]
+    seconds: int
+
+    def takes(self, event: Event) -> bool:
+        """Test whether an event satisfies it."""
+        return any(condition(event) for condition in self.conditions)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Alerts with equal values at `field` share an incident, `window_seconds` from the last one."""
+
+    field: str
+    window_seconds: int
+
+
+@dataclass(frozen=True)
+class Orchestration:
+    """What one PagerDuty service does; without a grouping each alert has its own incident."""
+
+    rules: tuple[PauseRule, ...]
+    grouping: Grouping | None = None
+
+    def pause(self, event: Event) -> int:
+        """Return for how many seconds an alert with this opening event is paused."""
+        return next((rule.seconds for rule in self.rules if rule.takes(event)), 0)
+
+
 @dataclass(frozen=True)
 class Deployed:
     """What files do, as the replay takes it.
@@ -360,8 +396,11 @@ class Deployed:
         The configuration with the rules in it.
     held : tuple of HeldAlerts
         What each Prometheus holds back.
+    pagerduty : dict of str to Orchestration
+        Instead of all that, with `today`: receiver → what its PagerDuty service does.
     """
 
     today: Config
     config: Config
     held: tuple[HeldAlerts, ...]
+    pagerduty: Mapping[str, Orchestration] = field(default_factory=dict)

@@ -40,6 +40,7 @@ from pipelines.aiops.alerting.replay.outcome import (
     count_pages,
     judge,
 )
+from pipelines.aiops.alerting.replay.pagerduty import PagerdutyAlerts, PagerdutyEvents
 from pipelines.aiops.alerting.replay.routing import route_series
 from pipelines.aiops.alerting.replay.suppression import origins_of, suppressed
 from pipelines.aiops.alerting.rules import Rule
@@ -89,6 +90,8 @@ class Replay:
     receivers : pandas.DataFrame
         A row for each receiver that is routed to: ``receiver``, and how many ``notifications`` and
         ``pages`` among them it was sent since the time that `replay` was given.
+    pagerduty : PagerdutyAlerts or None
+        What is opened in PagerDuty, where `replay` was asked for it.
     """
 
     notifications: "pd.DataFrame"
@@ -97,6 +100,7 @@ class Replay:
     tickets: "pd.DataFrame"
     groups: "pd.DataFrame"
     receivers: "pd.DataFrame"
+    pagerduty: PagerdutyAlerts | None = None
 
 
 def _horizon(frame: AlertFrame, config: Config) -> int:
@@ -206,6 +210,7 @@ def _run(
     chats: Mapping[str, str],
     since: int,
     only_pages: bool,
+    events: PagerdutyEvents | None,
 ) -> tuple[Groups, Outcomes, Collector]:
     groups = _without_heartbeats(route_series(inputs.config, inputs.table), inputs)
     periods = inputs.periods
@@ -231,6 +236,8 @@ def _run(
         else:
             pages.append((period, group_id, count))
         notifications.add(part, trace.log)
+        if events is not None:
+            events.add(part, trace, inputs.table, periods)
         # Before the next chunk, not after it.
         del trace, period, group_id, count
     count_pages(outcomes, pages)
@@ -328,6 +335,7 @@ def replay(
     only_pages: bool = False,
     applied: bool = False,
     held: Sequence[HeldAlerts] = (),
+    pagerduty: bool = False,
 ) -> Replay:
     """Replay alerts through a configuration with rules applied to it.
 
@@ -362,6 +370,8 @@ def replay(
         `config` has the rules in it already, and `rules` don't matter.
     held : sequence of HeldAlerts
         What each Prometheus holds; by default one has all alerts, and holds what `rules` say.
+    pagerduty : bool
+        Find out what is opened in PagerDuty (`Replay.pagerduty`).
 
     Returns
     -------
@@ -384,6 +394,7 @@ def replay(
         ruled, table, periods, stop, timing or timing_of(ruled.process), heartbeats
     )
     lookups = lookups_of(alerts_fire, pages)
+    events = PagerdutyEvents(ruled) if pagerduty else None
     groups, outcomes, collected = _run(
         inputs,
         tuple(silences),
@@ -392,6 +403,7 @@ def replay(
         chats={rule.id: rule.chat for each in servers for rule in each.rules},
         since=since,
         only_pages=only_pages,
+        events=events,
     )
     origins = origins_of(ruled)
     merge_held_outcomes(pages, outcomes, origins, lookups)
@@ -412,6 +424,7 @@ def replay(
         _tickets(frame, alerts),
         _group_table(groups),
         collected.receivers(),
+        events.result(alerts_fire.of_row, stop) if events else None,
     )
 
 

@@ -37,6 +37,7 @@ _FIGURES = (
     ("incidents", "Ticketed incidents"),
     ("incidents_linked_share", "Incidents linked to alerts"),
     ("suspicious_links", "Suspicious links"),
+    ("suspiciously_linked_share", "Incidents with suspicious links alone"),
 )
 _TABLES = ("alerts", "tickets", "changes")
 

@@ -1,9 +1,10 @@
 """Chapter "What would be different next week": pages, nights, receivers, teams; the wait; proof."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
-from pipelines.aiops.alerting.evidence import Certificate, CurvePoint, Outcome
+from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, Certificate, CurvePoint, Outcome
 from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
 from pipelines.aiops.report.rules import wording
 from pipelines.aiops.report.rules.evidence import Inputs, told_at_once
@@ -325,6 +326,8 @@ def wait_chapter(inputs: Inputs) -> Chapter:
         blocks.append(_baselines(inputs))
     if not blocks:
         blocks.append(Prose("No rule holds an alert, so there is no wait to choose."))
+    if inputs.holding:
+        blocks.append(_pagerduty(inputs))
     return Chapter("wait", "Saving against delay", blocks)
 
 
@@ -414,6 +417,85 @@ def _baselines(inputs: Inputs) -> Table:
             ),
         ],
     )
+
+
+def _pagerduty(inputs: Inputs) -> Section:
+    """Show PagerDuty's form of the rules beside the other files, and what it can't express."""
+    said, judged = inputs.summary.pagerduty, inputs.replayed.pagerduty
+    blocks: list[Block] = [
+        Prose(
+            "Instead of these files PagerDuty itself can pause alerts: its form of the rules is "
+            "rules/export/pagerduty.json. Of "
+            f"{wording.number_of(len(inputs.holding), 'rule')} that hold alerts it expresses "
+            f"{said.rules:,}."
+        )
+    ]
+    if judged is not None:
+        blocks.append(
+            Table(
+                caption="Two targets, each judged by itself on the same days",
+                mark=inputs.sources.mark(evidence_of("replay_rules")),
+                columns=[
+                    Column("Target", wide=True),
+                    Column("Today, a week", numeric=True),
+                    *_LATE,
+                ],
+                rows=[
+                    Row(
+                        [
+                            "Alertmanager and Prometheus, all pagers",
+                            wording.per_week(
+                                inputs.value("replay_rules.baseline_pages"), inputs.days
+                            ),
+                            *_judged(inputs, inputs.replayed.outcome),
+                        ]
+                    ),
+                    Row(
+                        [
+                            "PagerDuty, notifications of its incidents",
+                            wording.per_week(judged.baseline_pages, inputs.days),
+                            *_judged(inputs, judged),
+                        ]
+                    ),
+                ],
+                note="PagerDuty notifies once of an incident; what Alertmanager adds to an open "
+                "one wakes nobody. So the two count different things, today as well. A paused "
+                "alert that comes with others, or comes back, is paused all the same.",
+            )
+        )
+        blocks += _missed_in_pagerduty(inputs)
+    reasons = Counter(each["reason"] for each in said.not_expressed if each["family"] == "hold")
+    if reasons:
+        blocks.append(
+            Table(
+                caption="What isn’t exported to PagerDuty",
+                mark=inputs.sources.mark(EXPORT_SUMMARY),
+                columns=[Column("Reason", wide=True), Column("Rules", numeric=True)],
+                rows=[
+                    Row([name(wording.short(reason, 300)), numbers.count(count)])
+                    for reason, count in reasons.most_common(FEW)
+                ],
+            )
+        )
+    return Section("pagerduty", "In PagerDuty instead", blocks)
+
+
+def _missed_in_pagerduty(inputs: Inputs) -> list[Block]:
+    judged = inputs.replayed.pagerduty
+    if judged is None or not judged.missed_incidents:
+        return []
+    table = Table(
+        caption="Credible incidents that PagerDuty’s form hides",
+        mark=inputs.sources.mark(evidence_of("replay_rules")),
+        columns=[Column("Incident"), Column("Title", wide=True), Column("Service")],
+        rows=[
+            Row(
+                [name(wording.short(text, 120)) for text in (each.ticket, each.title, each.service)]
+            )
+            for each in judged.missed_incidents
+        ],
+    )
+    return [_long(wording.number_of(len(judged.missed_incidents), "incident"), table)]
 
 
 def proof_chapter(inputs: Inputs) -> Chapter:

@@ -499,11 +499,10 @@ def _configuration(inputs: Inputs) -> Section:
             "back by Signalbox: it means what was proven here.",
         )
     )
-    pagerduty = inputs.summary.pagerduty
-    items.append(
-        f"PagerDuty’s event orchestration expresses {wording.number_of(pagerduty.rules, 'rule')}, "
-        f"{len(pagerduty.weaker):,} of them not wholly; {len(pagerduty.not_expressed):,} it cannot."
-    )
+    if inputs.holding:
+        held = wording.number_of(inputs.summary.pagerduty.rules, "rule")
+        judged = link("pagerduty", "judged by itself")
+        items.append(join(f"PagerDuty’s form holds {held}; it is ", judged, "."))
     return Section("configuration", "As configuration", [Items(items)])
 
 

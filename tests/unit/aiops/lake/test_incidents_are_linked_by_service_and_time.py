@@ -123,9 +123,28 @@ def test_suspicious_links_and_what_each_team_can_prove_are_evidence(tmp_path, mo
     with duckdb.connect() as raw:
         found = alert_history._suspicious(raw)
         [team] = alert_history._teams(raw)
+        only = alert_history._only_suspicious(raw)
+    assert only == 0  # T1 has an alert of its service and hour, too
     assert found == [
         ("T1", "a", "begins 9 hours before the ticket was opened"),
         ("T1", "a", "is of service mail, the ticket of shop"),
     ]
     assert (team.team, team.alerts, team.days, team.incidents) == ("web", 4, 2, 1)
     assert team.acted_known_share == 0.75
+
+
+def test_an_incident_counts_as_suspicious_where_no_link_of_it_holds(tmp_path, monkeypatch):
+    """An alert hours before T1 and one of another service: nobody knows when T1 began."""
+    import duckdb
+
+    freeze(world(tmp_path / "w", ALERTS[:3], TICKETS), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with duckdb.connect() as raw:
+        assert len(alert_history._suspicious(raw)) == 2
+        assert alert_history._only_suspicious(raw) == 1
+    share = alert_history._suspicious_share(1, 40)
+    assert (share.value, share.n, share.missing) == (0.025, 40, "")
+    assert 0 < share.low < 0.025 < share.high < 0.2
+    nothing = alert_history._suspicious_share(0, 0)
+    assert (nothing.value, nothing.low, nothing.high) == (None, None, None)
+    assert "no incident is linked" in nothing.missing

@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 
 from pipelines.aiops.alerting.config import HOUR, MINUTE, Config, Integration, Receiver, Route
-from pipelines.aiops.alerting.evaluation.attribution import RuleAttribution
-from pipelines.aiops.alerting.evaluation.incidents import FirstPages, Ticket, incidents_of
+from pipelines.aiops.alerting.evaluation.incidents import (
+    FirstPages,
+    RuleAttribution,
+    Ticket,
+    incidents_of,
+)
 from pipelines.aiops.alerting.rules import Bound, HoldRule, Support, one_of
 from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.frame import AlertFrame

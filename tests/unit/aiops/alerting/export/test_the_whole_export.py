@@ -179,12 +179,21 @@ def test_two_rules_of_one_id_are_an_error() -> None:
 
 
 def test_pagerduty_gets_what_it_can_express_and_the_rest_is_told() -> None:
-    found = make_bundle(Sources(configs.SMALL, "am.yml"), ALL, 60, FIELD).pagerduty
-    taken = found["orchestration_path"]["sets"][0]["rules"]
-    by_id = {one["label"].split(":")[0]: one for one in taken}
-    assert by_id["hold-1"]["actions"]["suspend"] == 300
-    assert {one["family"] for one in found["not_expressed"]} == {"known_fix"}
-    assert [one["rule"] for one in found["weaker"]] == ["hold-1", "hold-2", "hold-3"]
+    found = make_bundle(Sources(configs.FULL, "am.yml", KNOWN), ALL, 60, FIELD).pagerduty
+    assert found["services"] == []
+    told = {one["rule"]: one["reason"] for one in found["not_expressed"]}
+    assert "team has no pagerduty_configs" in told["hold-1"]
+    assert "db doesn't send PagerDuty the labels alertname, service" in told["hold-2"]
+    details = "    - service_key: abc\n      details:\n" + "".join(
+        f"        {name}: '{{{{ .CommonLabels.{name} }}}}'\n" for name in ("alertname", "service")
+    )
+    text = configs.FULL.replace("    - service_key: abc\n", details)
+    found = make_bundle(Sources(text, "am.yml", KNOWN), ALL, 60, FIELD).pagerduty
+    (service,) = found["services"]
+    (rule,) = service["orchestration_path"]["sets"][0]["rules"]
+    assert (service["receiver"], rule["actions"]["suspend"]) == ("db", 300)
+    assert rule["label"].startswith("hold-2: ")
+    assert [one["rule"] for one in found["weaker"]] == ["hold-2"]
     assert all(one["reason"] for one in found["not_expressed"] + found["weaker"])
 
 

@@ -1,5 +1,6 @@
 """What is written was replayed on the newest history, or says in the ledger that it was not."""
 
+import json
 import shutil
 from datetime import date
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 
 from pipelines.aiops.alerting.config import QUIET_RECEIVER
 from pipelines.aiops.alerting.publishing import judging_of, publish, withdraw
+from pipelines.aiops.alerting.rules import HoldRule
 from pipelines.aiops.params import AiopsParams
+from pipelines.aiops.params.alert_rules import ExportRulesParams
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Ledger
 from tests.support.alert_worlds import WORLDS, freeze
@@ -135,3 +138,60 @@ def test_a_source_that_only_the_release_has_is_read_from_its_commit(
     gone = own.model_copy(update={"prometheus": ["conf/other.yml"]})
     with pytest.raises(SignalboxError, match=r"conf/other.yml: cannot be read"):
         publish(project, gone, today=TODAY)
+
+
+DETAILS = "".join(
+    f"          {name}: '{{{{ .CommonLabels.{name} }}}}'\n"
+    for name in ("alertname", "service", "team")
+)
+
+
+def in_pagerduty(project: Path) -> ExportRulesParams:
+    """PagerDuty's form alone is published."""
+    path = project.parent / "live/alertmanager.yml"
+    path.write_text(
+        path.read_text().replace("/etc/am/pd\n", f"/etc/am/pd\n        details:\n{DETAILS}")
+    )
+    own = params(project).model_dump()
+    own["publish"] |= {
+        "alertmanager_yml": None, "hold_rules_yml": None,
+        "pagerduty_json": str(project.parent / "live/pagerduty.json"),
+    }  # fmt: skip
+    return ExportRulesParams.model_validate(own)
+
+
+@pytest.mark.parametrize(("rule", "refused"), [(MINUTES, False), (HOURS, True)])
+def test_pagerdutys_form_is_judged_by_itself_before_it_is_written(
+    project: Path, world: Path, rule: HoldRule, refused: bool
+) -> None:
+    own = in_pagerduty(project)
+    released(project, [rule])
+    freeze(world, project)
+    check = {
+        "id": "missed", "protects": "people", "figure": "replay_rules.pagerduty_missed",
+        "compare": "at_most", "threshold": 0, "owner": "operations", "reason": "made up",
+    }  # fmt: skip
+    asked = AiopsParams.model_validate(
+        {"export_rules": own.model_dump(), "gate_rules": {"checks": [check]}}
+    )
+    written = project.parent / "live/pagerduty.json"
+    judging = judging_of(project, asked)
+    if refused:
+        with pytest.raises(SignalboxError, match="missed with PagerDuty's form"):
+            publish(project, own, today=TODAY, judging=judging)
+        assert not written.exists()
+        return
+    done = publish(project, own, today=TODAY, judging=judging)
+    assert done.rules == [rule.id]
+    (entry,) = [e for e in Ledger.of(project).entries() if e.kind == "publication"]
+    assert entry.data["judged"]["figures"]["replay_rules.pagerduty_saved_share"] > 0.5
+    assert "replay_rules.saved_share" not in entry.data["judged"]["figures"]
+    (service,) = json.loads(written.read_text())["services"]
+    assert service["receiver"] == "pagerduty-shop"
+
+
+def test_pagerdutys_form_is_not_published_beside_the_other_files(project: Path) -> None:
+    released(project, [MINUTES])
+    own = params(project, pagerduty_json=str(project.parent / "live/pagerduty.json"))
+    with pytest.raises(SignalboxError, match="name the ones or the other"):
+        publish(project, own, today=TODAY, reason="no history here")

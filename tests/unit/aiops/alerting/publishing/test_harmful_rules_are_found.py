@@ -1,14 +1,19 @@
 """An incident that only a held alert hid is found, and the rule is proposed for withdrawal."""
 
+from pathlib import Path
+
 import pytest
 
 from pipelines.aiops.alerting.evaluation import Backtest, Ticket
 from pipelines.aiops.alerting.publishing import HarmfulRule, find_harmful_rules
 from pipelines.aiops.alerting.rules import HoldRule
-from pipelines.aiops.watch_rules import Watched, as_evidence
+from pipelines.aiops.params import AiopsParams
+from pipelines.aiops.watch_rules import Watched, as_evidence, watch
 from pipelines.core.time import SECOND_US
 from pipelines.release.released import Released
+from tests.support.alert_worlds import WORLDS, freeze, params_of, with_chat
 from tests.unit.aiops.alerting.evaluation.made_up import CONFIG, WINDOW, holding, labels_of
+from tests.unit.aiops.alerting.export.make import hold
 from tests.unit.aiops.alerting.replay.worlds import frame_of
 
 HOUR = 3600
@@ -121,3 +126,22 @@ def test_nothing_is_measured_before_a_release() -> None:
     made = as_evidence(None, (), None, {}, shadow=True)
     assert [figure.id for figure in made.figures] == ["watch_rules.rules", "watch_rules.harmful"]
     assert (made.details["shadow"], made.details["effect"]) == (False, None)
+
+
+def test_rules_are_watched_as_their_files_for_each_prometheus_would_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no Prometheus is known, no file holds anything: nothing is saved or hidden."""
+    monkeypatch.chdir(tmp_path)
+    world = with_chat(WORLDS / "mini_fold", tmp_path / "world")
+    freeze(world, tmp_path)
+    rules = (hold("alertname = Spike", to="pagerduty-shop"),)
+    known = watch(params_of(world), rules)
+    assert known is not None
+    assert known.effect.saved_share > 0.5
+    section = params_of(world).model_dump(mode="json")
+    section["export_rules"]["prometheus"] = []
+    unknown = watch(AiopsParams.model_validate(section), rules)
+    assert unknown is not None
+    assert unknown.effect.saved_share == 0
+    assert (unknown.harmful, watch(params_of(world), ())) == ([], None)

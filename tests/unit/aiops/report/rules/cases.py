@@ -302,7 +302,9 @@ def leave(
     )
     write_text(PAGES_PER_DAY, "day,baseline,candidate\n2026-03-25,100,10\n2026-03-26,120,8\n")
     write_text(TRADE_OFF, "wait_seconds,pages\n")
-    pagerduty = {"rules": 6, "not_expressed": [{}], "weaker": []}
+    left = {"rule": "hold-1", "family": "hold", "reason": "no details"}
+    fix = {"rule": "known_fix-1", "family": "known_fix", "reason": "changes no event"}
+    pagerduty = {"rules": 6, "not_expressed": [left, fix], "weaker": []}
     write_json(EXPORT_SUMMARY, {"sources": {}, "rules": [], "exported": 6, "not_exported": 1,
                                 "changed_lines": 7, "pagerduty": pagerduty})  # fmt: skip
     write_text(Path("params.yaml"), yaml.safe_dump({"aiops": aiops or {}}))

@@ -331,3 +331,30 @@ GONE = (
 def test_no_word_is_left_of_families_that_were_removed(here):
     text = shown().text.lower()
     assert not [word for word in GONE if word in text]
+
+
+def test_pagerdutys_form_stands_beside_the_other_files(here):
+    judged = {
+        **cases.outcome(410, 0.2, missed=3), "services": ["oncall"], "baseline_pages": 512,
+        "deployed": cases.outcome(400, 0.22),
+        "missed_incidents": [one for one in cases.INCIDENTS if one["ticket"]][:1],
+    }  # fmt: skip
+    page = shown(more={"replay_rules": {"pagerduty": judged}})
+    rows = cases.rows_of(page, "Two targets")
+    assert list(rows)[1:] == [
+        "Alertmanager and Prometheus, all pagers", "PagerDuty, notifications of its incidents",
+    ]  # fmt: skip
+    assert rows["PagerDuty, notifications of its incidents"][:4] == [
+        "119",
+        "95.7",
+        "20.0%",
+        "3 of 48",
+    ]
+    assert "Credible incidents that PagerDuty’s form hides" in page.text
+    assert cases.rows_of(page, "What isn’t exported to PagerDuty")["no details"] == ["1"]
+
+
+def test_without_rules_in_pagerdutys_form_nothing_is_compared(here):
+    page = shown()
+    assert "In PagerDuty instead" in page.text
+    assert "Two targets" not in page.text
