@@ -193,8 +193,8 @@ def targets_of(params: PublishParams) -> list[str]:
     if params.pagerduty_json and (params.alertmanager_yml or params.hold_rule_files()):
         raise SignalboxError(
             "params.yaml: aiops.export_rules.publish names pagerduty_json beside alertmanager_yml "
-            "or hold_rules_yml: PagerDuty's form was judged instead of those files, not behind them; "
-            "name the ones or the other"
+            "or hold_rules_yml: PagerDuty's form was judged instead of those files, not behind "
+            "them; name the ones or the other"
         )
     real = [Path(path).resolve() for path in found]
     if len(set(real)) < len(real):
