@@ -4,10 +4,13 @@ from airflow.plugins_manager import AirflowPlugin
 
 from pipelines.core.project import find_project
 from signalbox_airflow import analysis_pages, pages
+from signalbox_airflow.docs_page import DocsPlugin
+from signalbox_airflow.links import LINKS
 from signalbox_airflow.listener import TelemetryListener
+from signalbox_airflow.notes import RunNoteListener
 from signalbox_airflow.report_page import PREFIX, Lazy
 
-__all__ = ["AnalysisPagesPlugin", "PagesPlugin", "TelemetryPlugin"]
+__all__ = ["AnalysisPagesPlugin", "DocsPlugin", "PagesPlugin", "RunLinksPlugin", "TelemetryPlugin"]
 
 
 class TelemetryPlugin(AirflowPlugin):
@@ -35,13 +38,21 @@ class PagesPlugin(AirflowPlugin):
     ]
 
 
+class RunLinksPlugin(AirflowPlugin):
+    """Links on tasks to what they made, and in a run's note why it released nothing."""
+
+    name = "signalbox_links"
+    operator_extra_links = LINKS
+    listeners = [RunNoteListener()]  # noqa: RUF012
+
+
 class AnalysisPagesPlugin(AirflowPlugin):
     """Incidents, anomalies and service map of every window."""
 
     name = "signalbox_results"
     fastapi_apps = [  # noqa: RUF012
         {
-            "app": Lazy(analysis_pages.make_app),
+            "app": Lazy(pages.make_results_app),
             "url_prefix": analysis_pages.PREFIX,
             "name": "Results of Signalbox",
         }

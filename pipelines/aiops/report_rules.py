@@ -5,7 +5,6 @@ Outs: ``reports/alert_noise_reduction.html`` (self-contained, prints on A4) and
 date of its making, a host or a path outside the project: the same evidence gives the same bytes.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportSummary, RuleOutcome
@@ -18,7 +17,6 @@ from pipelines.core.settings import validate_as
 from pipelines.core.stage import log, run_stage
 from pipelines.reporting import decision as gate
 from pipelines.reporting import index
-from pipelines.reporting.blocks import Chapter, Fold
 from pipelines.reporting.page import Page, render
 from pipelines.reporting.provenance import gather, read_evidence_of, read_records
 from pipelines.reporting.record import record
@@ -61,7 +59,7 @@ def make_page(inputs: Inputs) -> Page:
             incidents.incidents_chapter(inputs),
             headline.next_step(inputs, decided),
             outcome.wait_chapter(inputs),
-            _checks(inputs, decided),
+            gate.chapter(decided, inputs.sources, "aiops.gate_rules"),
             rules.paging_chapter(inputs),
             rules.chapter(inputs),
             remains.remains_chapter(inputs),
@@ -75,13 +73,6 @@ def make_page(inputs: Inputs) -> Page:
         foot=index.foot(JSON),
         styles=("folds.css",),
     )
-
-
-def _checks(inputs: Inputs, decided: gate.Decision) -> Chapter:
-    """Show the checks; the policy behind them is folded away."""
-    made = gate.chapter(decided, inputs.sources, "aiops.gate_rules")
-    *shown, policy = made.blocks
-    return replace(made, blocks=[*shown, Fold("The policy, and who answers for it", [policy])])
 
 
 def make_record(inputs: Inputs) -> dict[str, Any]:

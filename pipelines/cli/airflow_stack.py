@@ -37,6 +37,7 @@ LOGS = HOME / "logs"
 PASSWORDS = HOME / "passwords.json"
 _SECRET = HOME / "jwt_secret"
 USER = "admin"
+_MODE = "AIRFLOW__DVC_AIRFLOW__MODE"
 
 
 def password() -> str:
@@ -81,6 +82,10 @@ def environment(port: int) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(LOGS),
+        # All tasks run on this machine, so one process may run all stages of a run.
+        _MODE: os.environ.get(_MODE, "watcher"),
+        # Seconds between looks when there is nothing to do: half of it is added to every task.
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "GX_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",

@@ -4,6 +4,7 @@ Only names are taken from the address that a window or a page of ours has, so no
 project can be asked for.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,34 @@ def address(window: str, page: str = "incidents.html") -> str:
     return f"{PREFIX}/{window}/{page}"
 
 
-def make_app(project: Path) -> Any:
-    """Return the web application."""
+def frame_address(window: str, page: str) -> str:
+    """Return where a window's page stands in the frame.
+
+    Parameters
+    ----------
+    window : str
+        Name of the window.
+    page : str
+        ``incidents.html``, ``anomalies.html`` or ``service_map.html``.
+    """
+    paths = {
+        "incidents.html": f"/incidents/{window}",
+        "anomalies.html": f"/incidents/{window}/anomalies",
+        "service_map.html": f"/service-map/{window}",
+    }
+    return PAGES + paths[page]
+
+
+def make_app(project: Path, report: Callable[[Path, str, bytes], bytes] | None = None) -> Any:
+    """Return the web application.
+
+    Parameters
+    ----------
+    project : Path
+        The project's folder.
+    report : callable, optional
+        Takes the project, a window and its report of incidents; gives what is shown.
+    """
     from airflow.api_fastapi.core_api.security import requires_access_dag
     from fastapi import Depends, FastAPI
     from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -44,7 +71,10 @@ def make_app(project: Path) -> Any:
         from pipelines.core.errors import SignalboxError
 
         try:
-            return HTMLResponse(read_page(project, window, page), headers=safe)
+            html = read_page(project, window, page)
+            if report is not None and page == "incidents.html":
+                html = report(project, window, html)
+            return HTMLResponse(html, headers=safe)
         except SignalboxError as error:
             return PlainTextResponse(str(error), status_code=404)
 
@@ -63,7 +93,8 @@ def _headers() -> dict[str, str]:
     return headers("allow-scripts allow-same-origin", script_source(SCRIPT))
 
 
-def _results(project: Path) -> Path:
+def results_of(project: Path) -> Path:
+    """Return the folder of all windows' results."""
     from pipelines.aiops.params import AiopsParams
     from pipelines.core.params import load_section
 
@@ -86,7 +117,7 @@ def read_page(project: Path, window: str, page: str) -> bytes:
     pages = {path.name: path for path in (INCIDENTS_HTML, ANOMALIES_HTML, SERVICE_MAP_HTML)}
     if page not in pages:
         raise SignalboxError(f"no such page; there are {', '.join(pages)}")
-    path = result_dir(_results(project), Window.parse(window)) / pages[page]
+    path = result_dir(results_of(project), Window.parse(window)) / pages[page]
     try:
         return path.read_bytes()
     except OSError:
@@ -117,14 +148,14 @@ def known_windows(project: Path, limit: int) -> tuple[list["Known"], int]:
     from pipelines.aiops.params.artifacts import INCIDENTS_HTML
     from pipelines.aiops.report.incidents.windows_page import Known
 
-    results = _results(project)
+    results = results_of(project)
     windows = [window for window in windows_in(results)
                if (result_dir(results, window) / INCIDENTS_HTML).is_file()]  # fmt: skip
     shown = [
         Known(
             window.start,
             window.end,
-            address(window.name),
+            frame_address(window.name, "incidents.html"),
             _read_incidents(result_dir(results, window)),
         )
         for window in reversed(windows[-limit:])

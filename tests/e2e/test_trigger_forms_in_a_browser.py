@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from pipelines.release.ledger import Ledger
 from tests.e2e.browser import browser, need_browser, resize
 from tests.e2e.stack import Airflow, settle, state, wait
-from tests.support.small_project import ROOT
+from tests.support.small_project import ROOT, SMALL_MODEL
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -73,6 +74,96 @@ def start(airflow: Airflow, chrome: "Chrome", dag: str) -> str:
     return run
 
 
+FIELDS = {
+    "model_release": {
+        "train.seed": "Random seed",
+        "train.select_by": "Score that chooses the model",
+        "train.threshold.rule": "Rule for the decision threshold",
+        "train.calibration": "Calibration of scores",
+        "train.class_weight": "Weight of the rarer label",
+        "train.use_sensitive": "Sensitive features are model inputs",
+        "train.folds": "Cross-validation folds",
+        "evaluate.replicates": "Bootstrap replicates of each interval",
+        "validate.max_quarantined_share": "Largest share of rows in quarantine (0 to 1)",
+    },
+    "alert_noise_reduction": {
+        "aiops.alert_history.lake": "Folder of the telemetry lake",
+        "aiops.alert_history.days": "Length of the alert history (days)",
+        "aiops.alert_history.until": "Last day of the alert history",
+        "aiops.mine_rules.hold.wait_seconds": "Time that an alert is held (seconds)",
+        "aiops.mine_rules.hold.again_seconds": "A second alert within … pages at once (seconds)",
+        "aiops.mine_rules.hold.min_pages": "Pages that make an alert name noisy",
+        "aiops.select_rules.short_wait_seconds": "Time held where the history is short (seconds)",
+        "aiops.export_rules.alertmanager_version": "Release of your Alertmanager",
+        "aiops.export_rules.publish.shadow": "Shadow mode: publish nothing",
+    },
+}
+"""Fields of the forms of the DAGs with many parameters, and what they are called there."""
+
+FORM = "[data-testid=config-form]"
+FIELD = f"{FORM} [id^='element_'], {FORM} [name^='element_']"
+
+
+def fields(chrome: "Chrome") -> set[str]:
+    """Return the names of the open form's fields."""
+    wait(lambda: bool(chrome.find_elements(By.CSS_SELECTOR, FIELD)), 30)
+    shown = chrome.find_elements(By.CSS_SELECTOR, FIELD)
+    words = [e.get_attribute("name") or e.get_attribute("id") or "" for e in shown]
+    return {word.removeprefix("element_").partition(":")[0] for word in words}
+
+
+@pytest.mark.parametrize("dag", sorted(FIELDS))
+def test_the_form_shows_a_handful_under_plain_titles(
+    airflow: Airflow, driver: "Chrome", dag: str
+) -> None:
+    open_form(airflow, driver, dag)
+    assert fields(driver) == set(FIELDS[dag])
+    form = found(driver, FORM)
+    wait(lambda: all(title in form.text for title in FIELDS[dag].values()), 30)
+
+
+def test_a_choice_is_a_list_and_a_number_keeps_to_its_limits(
+    airflow: Airflow, driver: "Chrome"
+) -> None:
+    open_form(airflow, driver, "model_release")
+    found(driver, "[id='element_train.calibration'] input").click()
+    options = driver.find_elements(By.CSS_SELECTOR, "[role=option]")
+    shown = [option.text for option in options if option.is_displayed()]
+    assert shown == ["isotonic", "sigmoid", "none"]
+    found(driver, "[id='element_train.calibration'] input").send_keys(Keys.ESCAPE)
+
+    button = open_form(airflow, driver, "model_release")
+    folds = found(driver, "input[name='element_train.folds']")
+    assert folds.get_attribute("value") == str(SMALL_MODEL["train.folds"])
+    folds.send_keys(Keys.BACKSPACE, "99", Keys.TAB)
+    wait(lambda: folds.get_attribute("value") == "20", 10)  # the largest that is allowed
+    folds.send_keys(Keys.BACKSPACE, Keys.BACKSPACE, Keys.TAB)
+    wait(lambda: not button.is_enabled(), 10)  # a number must be given
+    folds.send_keys("4", Keys.TAB)
+    wait(button.is_enabled, 10)
+
+
+def test_airflow_refuses_what_the_form_could_not_send(airflow: Airflow) -> None:
+    before = runs(airflow, "model_release")
+    for key, value, told in (
+        ("train.folds", 1, "less than the minimum of 2"),
+        ("train.folds", "three", "is not of type 'integer'"),
+        ("train.calibration", "magic", "is not one of"),
+    ):
+        body = {"logical_date": None, "conf": {key: value}}
+        answer = airflow.client.post("/api/v2/dags/model_release/dagRuns", json=body)
+        assert answer.status_code == 400
+        assert told in answer.text
+    assert runs(airflow, "model_release") == before
+
+
+def test_a_dags_description_leads_to_the_pages_of_docs(airflow: Airflow, driver: "Chrome") -> None:
+    address = f"{airflow.address}/signalbox-docs/model-release.md"
+    driver.get(address)
+    assert found(driver, "h1").text
+    assert "model_release" in found(driver, "main").text
+
+
 @pytest.mark.parametrize("dag", DAGS)
 def test_the_form_can_be_sent_with_its_own_defaults(
     airflow: Airflow, driver: "Chrome", dag: str
@@ -94,6 +185,8 @@ def test_the_demos_model_is_rejected_and_that_run_ends_well(
     assert state(airflow, run, "release") == "skipped"
     [entry] = [e for e in Ledger.of(airflow.project).entries() if e.data.get("run_id") == run]
     assert entry.data["overrides"] == {}  # nothing was changed in the form
+    driver.get(f"{airflow.address}/dags/model_release/runs/{run}")
+    wait(lambda: "rejected by the gate: of" in driver.find_element(By.TAG_NAME, "body").text, 30)
 
 
 def test_a_rule_set_waits_for_an_approval_that_is_given_by_clicking(

@@ -151,6 +151,7 @@ def _table(feature: str, rows: list[Slice], axis: Forest, mark: Text) -> Table:
         ],
         rows=[_row(group_slice, axis) for group_slice in rows],
         foot=["", "", "", "", "", "", "", axis.axis("Axis: ROC AUC")],
+        cards=True,
     )
 
 
@@ -333,6 +334,7 @@ def _figures(inputs: Inputs, evaluated: Evaluated) -> Table:
             Column("n", numeric=True),
         ],
         rows=[_figure_row(figure, inputs) for figure in shown],
+        cards=True,
         note="Baseline: what is reached without looking at a row: always the more frequent label, "
         "or the training data’s share of positives as everybody’s score. Log loss, Brier score and "
         "calibration error: lower is better.",
@@ -442,6 +444,7 @@ def _delta_table(deltas: list[Figure], inputs: Inputs) -> Table:
             for figure in deltas
         ],
         note="Above 0 the new model is worse, below 0 it is better.",
+        cards=True,
     )
 
 

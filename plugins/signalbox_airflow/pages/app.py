@@ -10,7 +10,18 @@ from starlette.exceptions import HTTPException
 from pipelines.core.errors import SignalboxError
 from pipelines.reporting.blocks import Callout
 from signalbox_airflow import report_page
-from signalbox_airflow.pages import comparison, incidents, ledger, overview, releases, reports
+from signalbox_airflow.pages import (
+    comparison,
+    feedback,
+    incidents,
+    kpis,
+    ledger,
+    overview,
+    releases,
+    reports,
+    rules,
+    service_map,
+)
 from signalbox_airflow.pages.access import respond
 from signalbox_airflow.pages.layout import draw, page
 
@@ -18,9 +29,13 @@ ROUTERS = (
     overview.router,
     releases.router,
     comparison.router,
+    rules.router,
     incidents.router,
+    service_map.router,
+    kpis.router,
     ledger.router,
     reports.router,
+    feedback.router,
 )
 """One a page; a new page adds its own."""
 

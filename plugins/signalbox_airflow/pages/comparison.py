@@ -5,14 +5,13 @@ import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from pipelines.core.errors import SignalboxError
-from pipelines.mlops.monitoring.predictions import DecisionChanges, compare_decisions
 from pipelines.release.lifecycle import Comparison, choices, compare_versions, title_of
 from pipelines.release.lifecycle.compare import Change, FigureChange, Side
 from pipelines.release.registry.read import load_product
@@ -43,7 +42,11 @@ from signalbox_airflow.pages.layout import banner, draw, page, when, word
 from signalbox_airflow.pages.questions import verdict
 from signalbox_airflow.pages.releases import choice_form, report_link, require_product
 
+if TYPE_CHECKING:
+    from pipelines.mlops.monitoring.predictions import DecisionChanges
+
 MODEL = "model_release"
+RULES = "alert_noise_reduction"
 FAIRNESS = "bias_audit"
 _STAGES = {"evaluate": "Performance on test rows", FAIRNESS: "Fairness", "train": "Training",
            "drift": "Drift", "ingest": "Data as it came in", "validate": "Data after its checks",
@@ -51,6 +54,8 @@ _STAGES = {"evaluate": "Performance on test rows", FAIRNESS: "Fairness", "train"
            "select_rules": "Choice of the rules", "alert_history": "Alert history"}  # fmt: skip
 _FIRST = ("evaluate", FAIRNESS, "replay_rules")
 """Stages whose figures are shown at once; those of others are folded."""
+_AT_ONCE = 15
+"""Figures of such a stage before the fold."""
 _SECONDS = 180
 
 router = APIRouter()
@@ -84,9 +89,11 @@ def _compared(project: Path, product: str, a: str, b: str, commits: tuple[str, .
 
 
 @lru_cache(maxsize=16)
-def _changed_decisions(project: Path, a: str, b: str) -> DecisionChanges:
+def _changed_decisions(project: Path, a: str, b: str) -> "DecisionChanges":
     """Score in a process of its own: the API server needs no scikit-learn, and keeps its memory."""
-    command = [sys.executable, "-m", compare_decisions.__module__, str(project), a, b]
+    from pipelines.mlops.monitoring.predictions import DecisionChanges
+
+    command = [sys.executable, "-m", DecisionChanges.__module__, str(project), a, b]
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
         done = subprocess.run(
@@ -158,13 +165,19 @@ def _verdict(said: Any) -> Text:
 
 def _figures(found: Comparison) -> list[Block]:
     stages = dict.fromkeys(change.stage for change in found.figures)
-    order = sorted(stages, key=lambda stage: (stage not in _FIRST, stage))
+    last = len(_FIRST)
+    order = sorted(stages, key=lambda stage: _FIRST.index(stage) if stage in _FIRST else last)
     blocks: list[Block] = []
     for stage in order:
         mine = [change for change in found.figures if change.stage == stage]
         title = _STAGES.get(stage, stage)
-        table = _figure_table(f"{title}: {len(mine)} figures with their intervals", mine)
-        blocks.append(table if stage in _FIRST else Fold(f"{title}: {len(mine)} figures", [table]))
+        at_once = mine[:_AT_ONCE] if stage in _FIRST else []
+        folded = mine[len(at_once) :]
+        if at_once:
+            blocks.append(_figure_table(f"{title}, with intervals", at_once))
+        if folded:
+            more = f"{len(folded)} more figures: " if at_once else f"{len(folded)} figures: "
+            blocks.append(Fold(more + title, [_figure_table(f"{title}, continued", folded)]))
     return [Section("figures", "Figures", blocks)]
 
 
@@ -249,16 +262,18 @@ def _hash(value: Any) -> Text:
 
 
 def _decisions(project: Path, found: Comparison) -> list[Block]:
-    """Say what the second model would decide otherwise; of a product without a model, nothing."""
-    if found.product != MODEL or found.a.commit == found.b.commit:
+    """Say what the second model, or rule set, would decide otherwise."""
+    if found.a.commit == found.b.commit:
+        return []
+    if found.product == RULES:
+        return [_rules(project, found)]
+    if found.product != MODEL:
         return []
     try:
         changes = _changed_decisions(project, found.a.commit, found.b.commit)
     except SignalboxError as error:
-        blocks: list[Block] = [
-            Callout("info", "The models cannot be compared row by row", str(error))
-        ]
-        return [Section("decisions", "What would be decided otherwise", blocks)]
+        why = Callout("info", "The models cannot be compared row by row", str(error))
+        return [Section("decisions", "What would be decided otherwise", [why])]
     share = (changes.gained + changes.lost) / max(changes.rows, 1)
     facts = Facts(
         [
@@ -277,7 +292,31 @@ def _decisions(project: Path, found: Comparison) -> list[Block]:
     return [Section("decisions", "What would be decided otherwise", blocks)]
 
 
-def _groups(changes: DecisionChanges) -> Block:
+def _rules(project: Path, found: Comparison) -> Block:
+    from pipelines.aiops.alerting.publishing.harmful_rules import compare_rules
+
+    changes = compare_rules(project, found.a.commit, found.b.commit)
+    blocks: list[Block] = [
+        Facts(
+            [
+                ("Only in the first", count(len(changes.removed))),
+                ("Only in the second", count(len(changes.added))),
+                ("In both", count(changes.same)),
+            ]
+        )
+    ]
+    named = (
+        ("Rules that only the first has", changes.removed),
+        ("Rules that only the second has", changes.added),
+    )
+    for caption, rules in named:
+        rows = [Row([identifier(rule.id), rule.family, rule.sentence]) for rule in rules]
+        columns = [Column("Rule"), Column("Family"), Column("What it does", wide=True)]
+        blocks += [Table(caption, columns, rows)] if rows else []
+    return Section("decisions", "What alerts would meet otherwise", blocks)
+
+
+def _groups(changes: "DecisionChanges") -> Block:
     few = f"fewer than {changes.least}"
     rows = [
         Row(
@@ -295,7 +334,7 @@ def _groups(changes: DecisionChanges) -> Block:
     return Table("By group", columns, rows, note=note)
 
 
-def _sample(changes: DecisionChanges) -> Block:
+def _sample(changes: "DecisionChanges") -> Block:
     def decided(score: float, threshold: float) -> Text:
         return strong("selected") if score >= threshold else "not selected"
 

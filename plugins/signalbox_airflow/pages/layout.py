@@ -196,18 +196,23 @@ def since(time: str, now: datetime) -> Markup:
     now : datetime
         With its time zone.
     """
+    return Markup('<span class="when">since {}</span>').format(ago(time, now))
+
+
+def ago(time: str, now: datetime) -> str:
+    """Write a moment and how long ago it is, for example ``2026-01-31 10:20 (3 h)``."""
     try:
         seconds = max((now - datetime.fromisoformat(time)).total_seconds(), 0)
     except (ValueError, TypeError):
-        return Markup('<span class="when">{}</span>').format(time)
+        return time
     hours = seconds / 3600
     if hours < 1:
-        ago = f"{seconds / 60:.0f} min"
+        span = f"{seconds / 60:.0f} min"
     elif hours < 48:
-        ago = f"{hours:.0f} h"
+        span = f"{hours:.0f} h"
     else:
-        ago = f"{hours / 24:.0f} days"
-    return Markup('<span class="when">since {} ({})</span>').format(when(time), ago)
+        span = f"{hours / 24:.0f} days"
+    return f"{when(time)} ({span})"
 
 
 def card(title: Text, tone: Tone, *parts: Text) -> Markup:

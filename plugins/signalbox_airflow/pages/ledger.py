@@ -8,8 +8,20 @@ from markupsafe import Markup
 
 from pipelines.release.ledger import KINDS, Entry, Ledger, Verification
 from pipelines.release.ledger.describe import describe
+from pipelines.release.lifecycle import title_of
 from pipelines.release.registry.read import product_names, reports
-from pipelines.reporting.blocks import Block, Column, Facts, Items, Prose, Row, Table, code
+from pipelines.reporting.blocks import (
+    Block,
+    Column,
+    Facts,
+    Items,
+    Prose,
+    Row,
+    Table,
+    code,
+    join,
+    strong,
+)
 from pipelines.reporting.page import Banner
 from signalbox_airflow.pages.access import Project, Sees, respond
 from signalbox_airflow.pages.layout import banner, draw, page, when
@@ -72,12 +84,17 @@ def _table(entries: list[Entry], known: int, products: dict[str, str]) -> Block:
     if not entries:
         return Prose("There are no entries to show.")
     rows = [
-        Row([f"{entry.seq:,}", when(entry.time), entry.kind, entry.subject,
-             describe(entry, products.get(entry.subject, ""))])
+        Row(
+            [
+                join(when(entry.time), Markup('<br><span class="quiet">{}</span>').format(
+                    f"entry {entry.seq:,}")),
+                join(strong(entry.kind.replace("_", " ")), " · ", title_of(entry.subject), ": ",
+                     describe(entry, products.get(entry.subject, ""))),
+            ]
+        )
         for entry in reversed(entries)
     ]  # fmt: skip
-    columns = [Column("No.", numeric=True), Column("Time (UTC)"), Column("Kind"),
-               Column("About"), Column("What happened", wide=True)]  # fmt: skip
+    columns = [Column("Time (UTC)"), Column("What happened", wide=True)]
     return Table(f"The last {len(rows)} of {known:,} entries, the newest first", columns, rows)
 
 

@@ -65,8 +65,11 @@ def show(project: Project, sees: Sees, user: User) -> HTMLResponse:
                     listed(asked) or Markup("<p>{}</p>").format("No question is open."),
                 ),
             ),
-            Markup("<h2>{}</h2>").format("Wrong now"),
-            cards(*(_part(name, lines) for name, lines in wrong.items())),
+            Markup("<h2>{}</h2>").format("What is wrong now"),
+            cards(
+                *(_part(name, lines) for name, lines in wrong.items() if lines),
+                _well(project, [name for name, lines in wrong.items() if not lines]),
+            ),
         ]
     )
     return respond(page("Overview", "overview", body))
@@ -91,13 +94,6 @@ def _summary(asked: list[Text], bad: list[str]) -> Banner:
     return Banner("Nothing waits and nothing is wrong", "good", [])
 
 
-_WHOLE = {
-    "Incidents": "None in the newest window.",
-    "Alarms of monitoring": "None on the latest day.",
-    "KPIs off target": "Every KPI that has a value meets its target.",
-    "Alert rules": "None in production has expired.",
-    "Ledger and registry": "Every entry holds, and tags and pointers agree with them.",
-}
 _MORE = {
     "Incidents": ("/incidents", "All windows"),
     "KPIs off target": ("/kpis", "All KPIs"),
@@ -107,13 +103,36 @@ _MORE = {
 
 
 def _part(name: str, lines: list[Text]) -> Markup:
-    shown = lines[:_MOST]
-    left = len(lines) - len(shown)
-    rest: list[Text] = [f"and {left} more"] if left else []
+    left = len(lines) - _MOST
+    rest: list[Text] = [f"and {left} more"] if left > 0 else []
     where = _MORE.get(name)
     more = Markup("<p>{}</p>").format(link(*where)) if where else ""
-    good = Markup("<p>{}{}</p>").format(word("good", "well"), f" {_WHOLE[name]}")
-    return card(name, "bad" if lines else "good", listed([*shown, *rest]) or good, more)
+    return card(name, "bad", listed([*lines[:_MOST], *rest]), more)
+
+
+def _well(project: Path, names: list[str]) -> Markup:
+    """Draw what isn't wrong, in one card; nothing that was never looked at counts as well."""
+    if not names:
+        return Markup("")
+    windows = bool(analysis_pages.known_windows(project, 1)[0])
+    watched = any((project / "monitoring").glob("[!.]*.json"))
+    said = {
+        "Incidents": "no incident in the newest window" if windows else "",
+        "Alarms of monitoring": "no alarm on the latest day of monitoring" if watched else "",
+        "KPIs off target": "every KPI that has a value meets its target",
+        "Alert rules": "no rule in production has expired",
+        "Ledger and registry": "every entry holds, and tags and pointers agree with them",
+    }
+    never = {
+        "Incidents": "no window of telemetry was analysed yet",
+        "Alarms of monitoring": "no scored batch was watched yet",
+    }
+    lines: list[Text] = [
+        join(word("good", "well"), " ", link(_MORE[name][0], said[name]) if name in _MORE
+             else said[name]) if said[name] else join(word("quiet", "unknown"), " ", never[name])
+        for name in names
+    ]  # fmt: skip
+    return card("Everything else", "good", listed(lines))
 
 
 def _production(project: Path, products: list[str], now: datetime) -> Markup:
@@ -158,7 +177,7 @@ def _incidents(project: Path, now: datetime) -> list[Text]:
     if not known or known[0].incidents is None:
         return []
     newest = known[0].incidents
-    found = []
+    found: list[Text] = []
     for incident in worst_first(newest.incidents, newest.findings.get):
         start = datetime.fromtimestamp(incident.start_us / 1e6, UTC).isoformat()
         suspect: Text = ""

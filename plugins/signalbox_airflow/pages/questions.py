@@ -14,9 +14,9 @@ from signalbox_airflow.release_path import APPROVE, CONFIRM, OVERRIDE
 VERDICTS: dict[str, Tone] = {"approve": "good", "review": "open", "reject": "bad"}
 _TASKS = {"approval": APPROVE, "override": OVERRIDE, "confirmation": CONFIRM}
 _ASKED = {
-    "approval": "Release {}?",
-    "override": "Override the gate for {}?",
-    "confirmation": "Confirm the override for {}?",
+    "approval": "{}: release it?",
+    "override": "{}: override the gate?",
+    "confirmation": "{}: confirm the override?",
 }
 
 
@@ -36,7 +36,7 @@ def verdict(said: str) -> Text:
 
 def question_line(question: Waiting, user: str, now: datetime) -> Markup:
     """Write a question with the way to its form, and who may answer."""
-    title = _ASKED.get(question.asked, "Answer for {}?").format(title_of(question.product))
+    title = _ASKED.get(question.asked, "{}: answer it").format(title_of(question.product))
     who: Sequence[object] = question.approvers
     mine = word("open", "waits for you") if user in question.approvers else ""
     others = Markup(", ").join(name(login) for login in who) or "nobody is named"

@@ -41,7 +41,7 @@ from pipelines.reporting.blocks import (
 )
 from pipelines.reporting.numbers import NONE
 from signalbox_airflow.pages.access import Project, Sees, User, require, respond
-from signalbox_airflow.pages.layout import draw, link, page, since, when
+from signalbox_airflow.pages.layout import ago, draw, link, page, when
 from signalbox_airflow.pages.questions import question_line, verdict
 from signalbox_airflow.report_page import headers
 
@@ -115,10 +115,14 @@ def _product(project: Path, product: str, entries: list[Entry], user: str, now: 
     if questions:
         blocks.append(Items([question_line(question, user, now) for question in questions]))
     blocks += _versions(project, product, entries, known, stands)
-    blocks += _runs(project, product, [choice for choice in known if not choice.version])
+    blocks += _runs(project, product, [choice for choice in known if not choice.version], stands)
     section = draw(Section(product, title_of(product), blocks))
     return Markup("\n").join(
-        [section, _form(product, known), draw(_decisions(project, entries, product))]
+        [
+            section,
+            _form(product, known, stands.version),
+            draw(_decisions(project, entries, product)),
+        ]
     )
 
 
@@ -135,7 +139,7 @@ def _stands(stands: Standing, now: datetime) -> Block:
     return Facts(
         [
             ("In production", strong(stands.version)),
-            ("Since", since(stands.since, now)),
+            ("Since", ago(stands.since, now)),
             ("By", stands.how),
             ("Before it", stands.replaces or "nothing"),
             ("Commit", code(stands.commit[:12])),
@@ -157,8 +161,7 @@ def _versions(
         rows.append(
             Row(
                 [
-                    choice.version
-                    + (" (in production)" if choice.version == stands.version else ""),
+                    _version(choice.version, stands.version),
                     when(entry.time if entry else choice.time),
                     verdict(choice.verdict),
                     by or NONE,
@@ -175,20 +178,25 @@ def _versions(
     return [Table("Versions, the newest first", columns, rows)]
 
 
-def _runs(project: Path, product: str, runs: list[Choice]) -> list[Block]:
+def _runs(project: Path, product: str, runs: list[Choice], stands: Standing) -> list[Block]:
     if not runs:
         return []
     rows = [
         Row(
             [_run_name(choice), when(choice.time), verdict(choice.verdict),
-             _report(project, product, choice)]
+             _report(project, product, choice), _beside(product, choice, stands)]
         )
         for choice in runs
     ]  # fmt: skip
-    columns = [Column("Run", wide=True), Column("Judged (UTC)"), Column("Gate"), Column("Report")]
+    columns = [Column("Run", wide=True), Column("Judged (UTC)"), Column("Gate"), Column("Report"),
+               Column("Compare")]  # fmt: skip
     table = Table("Judged runs that were not released, the newest first", columns, rows[:_LAST])
     more = [Fold(f"{len(rows) - _LAST} older runs", [Table("Older runs", columns, rows[_LAST:])])]
     return [table, *(more if len(rows) > _LAST else [])]
+
+
+def _version(version: str, now: str) -> Text:
+    return join(version, Markup("<br>in production")) if version == now else version
 
 
 def _run_name(choice: Choice) -> Text:
@@ -204,7 +212,7 @@ def _report(project: Path, product: str, choice: Choice) -> Text:
 def _beside(product: str, choice: Choice, stands: Standing) -> Text:
     if not stands.version or choice.version == stands.version:
         return NONE
-    query = {"a": choice.name, "b": stands.version}
+    query = {"a": stands.version, "b": choice.name}
     return link(f"/releases/{quote(product)}/compare", f"with {stands.version}", **query)
 
 
@@ -242,12 +250,14 @@ def choice_form(product: str, known: list[Choice], a: str = "", b: str = "") -> 
     )
 
 
-def _form(product: str, known: list[Choice]) -> Markup:
+def _form(product: str, known: list[Choice], production: str) -> Markup:
     if len(known) < 2:
         return Markup("")
-    older = known[1].name
+    newest = sorted(known, key=lambda choice: choice.time, reverse=True)
+    first = production or newest[1].name
+    second = next(choice.name for choice in newest if choice.name != first)
     return Markup("<h3>{}</h3>{}").format(
-        "Two versions side by side", choice_form(product, known, older, known[0].name)
+        "Two versions side by side", choice_form(product, known, first, second)
     )
 
 

@@ -66,19 +66,21 @@ def _size(size: int) -> str:
 
 
 def _of_windows(project: Path) -> list[Block]:
+    from pipelines.aiops.lake.window import Window
     from pipelines.aiops.params.artifacts import ANOMALIES_HTML, INCIDENTS_HTML, SERVICE_MAP_HTML
 
     known, windows = analysis_pages.known_windows(project, 1)
     if not known:
         return [Prose("No window has been analysed yet; unpause the DAGs of the analysis.")]
     newest = known[0]
-    folder = newest.address.rsplit("/", 1)[0]
-    name = folder.rsplit("/", 1)[1]
+    name = Window(newest.start, newest.end).name
     pages = [path.name for path in (INCIDENTS_HTML, ANOMALIES_HTML, SERVICE_MAP_HTML)
              if analysis_pages.has_page(project, name, path.name)]  # fmt: skip
     rows = [
-        Row([link(f"{folder}/{file}", file), f"{newest.start:%Y-%m-%d %H:%M}"]) for file in pages
-    ]
+        Row([link(analysis_pages.frame_address(name, file), file),
+             f"{newest.start:%Y-%m-%d %H:%M}"])
+        for file in pages
+    ]  # fmt: skip
     table = Table("Of the newest window", [Column("Report", wide=True), Column("From (UTC)")], rows)
     more = join(link("/incidents", f"All {windows} windows" if windows > 1 else "The window"))
     return [table, Prose(more)]

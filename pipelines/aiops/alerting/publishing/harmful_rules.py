@@ -193,9 +193,57 @@ def expired_rules(project: Path, commit: str, today: date) -> tuple[tuple[Rule, 
     SignalboxError
         If the rule set is gone, was changed after its stage made it, or isn't one.
     """
+    rules = _rules_of(project, commit)
+    expired = [rule for rule in rules if rule.expires < today]
+    return tuple(sorted(expired, key=lambda rule: rule.expires)), len(rules)
+
+
+@dataclass(frozen=True)
+class RuleChanges:
+    """What is different between the rule sets of two commits.
+
+    Attributes
+    ----------
+    removed, added : tuple of Rule
+        Rules that only the first, and only the second commit has.
+    same : int
+        Rules of both; a rule's id is the hash of all that it does.
+    """
+
+    removed: tuple[Rule, ...]
+    added: tuple[Rule, ...]
+    same: int
+
+
+def compare_rules(project: Path, a: str, b: str) -> RuleChanges:
+    """Compare the rule sets of two commits, released or not.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    a, b : str
+        Full hashes of the commits.
+
+    Returns
+    -------
+    RuleChanges
+
+    Raises
+    ------
+    SignalboxError
+        As in `expired_rules`.
+    """
+    first, second = ({rule.id: rule for rule in _rules_of(project, side)} for side in (a, b))
+    return RuleChanges(
+        removed=tuple(rule for name, rule in first.items() if name not in second),
+        added=tuple(rule for name, rule in second.items() if name not in first),
+        same=len(first.keys() & second.keys()),
+    )
+
+
+def _rules_of(project: Path, commit: str) -> tuple[Rule, ...]:
     with tempfile.TemporaryDirectory(prefix="signalbox-") as folder:
         copy = Path(folder) / RULE_SET.name
         copy.write_bytes(CommitFiles(project, commit).read(RULE_SET.as_posix()))
-        rules = read_rules(copy)
-    expired = [rule for rule in rules if rule.expires < today]
-    return tuple(sorted(expired, key=lambda rule: rule.expires)), len(rules)
+        return read_rules(copy)
