@@ -491,9 +491,8 @@ _READ = {
     "signalbox:several": r"[\s\S]*\) >= (?P<names>\d+)\)\)\n.*>= (?P<instances>\d+)\)\)\n[\s\S]*"
     r"offset (?P<storm_seconds>\w+)\)\n    >= (?P<services>\d+)\n  \)\n\)",
     "signalbox:due": r"[\s\S]*since\) >= (?P<wait_seconds>-?\d+)\)\n.*started\["
-    r"(?P<again_seconds>\w+)\]\) >= 2\)\nor \(\n  signalbox:held\n"
-    r".*?started\[(?P<rate_seconds>\w+)\]\) \* "
-    r"(?P<usual_rates>\d+) >= (?P<rise>\d+) \* [\s\S]*",
+    r"(?P<again_seconds>\w+)\]\) >= 2\)\nor \(\n  signalbox:held\n.*?started\["
+    r"(?P<rate_seconds>\w+)\]\) \* (?P<usual_rates>\d+) >= (?P<rise>\d+) \* [\s\S]*",
     "signalbox:onset": r"[\s\S]*?\) < (?P<window_seconds>\d+)\)[\s\S]*",
 }
 """Where each setting stands; numbers as they are written there."""
