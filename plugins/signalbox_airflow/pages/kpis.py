@@ -139,7 +139,7 @@ def _table(title: str, results: "Sequence[KpiResult]") -> Block:
     return Table(
         f"KPIs of {title}",
         [
-            Column("KPI"),
+            Column("KPI", wide=True),
             Column("Now"),
             Column("Target"),
             Column("Owner"),

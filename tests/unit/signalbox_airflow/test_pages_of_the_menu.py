@@ -9,8 +9,10 @@ import pytest
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from pipelines.release.ledger import Ledger
+from pipelines.release.ledger.describe import describe
 from pipelines.reporting.page import TEMPLATES
 from signalbox_airflow import analysis_pages
 from signalbox_airflow.pages import access, layout
@@ -192,12 +194,14 @@ def test_names_from_data_are_escaped(get: Get, two: Path) -> None:
 
 
 def test_entries_are_sentences_and_can_be_chosen_by_kind(get: Get, two: Path) -> None:
+    entries = Ledger.of(two).entries()
+    said = {entry.kind: str(escape(describe(entry))) for entry in entries}
     html = get("/ledger")
-    assert "released v1.0.0 in production" in html
-    assert "asked for approval" in html
+    assert said["release"] in html
+    assert said["question"] in html
     only = get("/ledger?kind=release&last=50").partition("<table")[2]
-    assert "released v1.0.0 in production" in only
-    assert "asked for approval" not in only
+    assert said["release"] in only
+    assert said["question"] not in only
     get("/ledger?last=0", 422)
 
 
