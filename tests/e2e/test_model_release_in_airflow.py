@@ -121,12 +121,25 @@ def test_a_value_of_the_wrong_type_is_refused_before_anything_starts(airflow: Ai
     assert "train.seed" in answer.text
 
 
-def test_a_nonsense_value_stops_the_run_with_the_keys_path(airflow: Airflow) -> None:
-    run = airflow.api.trigger(DAG, {"train.folds": 1})
+@pytest.mark.parametrize(
+    ("changed", "first", "says"),
+    [
+        ({"split.test": 2.0}, "open_workspace", "split.test"),  # nothing begins
+        ({"gate.checks": "twice"}, "gate", "check ids must differ; used twice: ['ranking']"),
+    ],
+)
+def test_a_nonsense_value_stops_the_run_with_the_keys_path(
+    airflow: Airflow, changed: dict[str, Any], first: str, says: str
+) -> None:
+    if "gate.checks" in changed:
+        params = yaml.safe_load((airflow.project / "params.yaml").read_text())
+        [check] = [each for each in params["gate"]["checks"] if each["id"] == "ranking"]
+        changed = {"gate.checks": [check, check]}
+    run = airflow.api.trigger(DAG, changed)
     assert airflow.finished(run) == "failed"
-    train = next(task for task in airflow.api.tasks(DAG, run) if task.name == "train")
-    log = "\n".join(airflow.api.log(DAG, run, train))
-    assert "params.yaml: train.folds: 1 is not allowed" in log
+    tasks = {task.name: task for task in airflow.api.tasks(DAG, run)}
+    assert tasks[first].state == "failed"
+    assert says in "\n".join(airflow.api.log(DAG, run, tasks[first]))
 
 
 def test_only_our_dags_are_there(airflow: Airflow) -> None:
