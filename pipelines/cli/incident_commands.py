@@ -209,7 +209,7 @@ def _lines(known: _Known) -> list[str]:
         lines += [f"     {text}" for text in cause["evidence"]]
     lines += ["  none found"] * (not incident["causes"])
     lines += ["", "timeline:"]
-    lines += [f"  {_time(event['at_us'])}  {_told(event)}" for event in incident["timeline"]]
+    lines += [f"  {_time(event['at_us'])}  {_outcome(event)}" for event in incident["timeline"]]
     lines += ["", "similar before:"] if incident["similar"] else []
     lines += [
         f"  {past['id']} ({past['score']:.2f}): {past['fix'] or past['resolution'] or 'unknown'}"
@@ -219,7 +219,7 @@ def _lines(known: _Known) -> list[str]:
     return [*lines, "", f"report: {report}" if report.is_file() else "report: not written yet"]
 
 
-def _told(event: dict[str, Any]) -> str:
+def _outcome(event: dict[str, Any]) -> str:
     """Say what happened to whom; many sentences name the service themselves."""
     service, sentence = str(event["service"]), str(event["sentence"])
     return sentence if sentence.startswith(f"{service} ") else f"{service}: {sentence}"

@@ -74,13 +74,13 @@ def verify(
     depth = Depth(rederive=not hashes_only, reproduce=reproduce, rev=rev)
     progress = Console(stderr=True)  # the output itself begins with the verdict
 
-    def tell(text: str) -> None:
+    def show_step(text: str) -> None:
         print_lines([f"… {text}"], console=progress)
 
     with one_line_errors():
         try:
             root = open_project(project)
-            result = verify_report(report, root, depth, tell)
+            result = verify_report(report, root, depth, show_step)
         except SignalboxError as error:
             print_error(str(error))
             raise typer.Exit(USAGE) from None

@@ -144,10 +144,10 @@ class ApproveOperator(HITLOperator, SkipMixin):
         try:
             return super().execute(context)
         except TaskAwaitingInput:  # the question is there to be answered
-            self._tell(context, candidate, params)
+            self._notify(context, candidate, params)
             raise
 
-    def _tell(self, context: Any, candidate: "Candidate", params: "ApprovalParams") -> None:
+    def _notify(self, context: Any, candidate: "Candidate", params: "ApprovalParams") -> None:
         """Tell people that the question waits; whatever goes wrong, it waits."""
         if not params.notify:
             return

@@ -95,7 +95,7 @@ class StageWatchTrigger(BaseTrigger):  # type: ignore[misc]
             # A later try was cleared, or failed: what was told before it began is of an older one.
             is_told = plan is not None and (is_first or plan["began"] >= self._born)
             if project and plan and is_told:
-                event = await self._told(project, plan)
+                event = await self._ended(project, plan)
                 if event is not None:
                     return event
             elif plan is not None and watch.is_going_on(plan):
@@ -110,7 +110,7 @@ class StageWatchTrigger(BaseTrigger):  # type: ignore[misc]
                     continue
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _told(self, project: Path, plan: Mapping[str, Any]) -> TriggerEvent | None:
+    async def _ended(self, project: Path, plan: Mapping[str, Any]) -> TriggerEvent | None:
         """Pass on what the stages print; return an event if their end is known."""
         if self._task_id not in plan["tasks"]:
             self.log.info("this run began without a stage of that name: there is nothing to do")

@@ -251,7 +251,7 @@ class PagerdutyEvents:
                 labels, service[group[opens]].tolist()
             )])
         )  # fmt: skip
-        self._tell(trace, mine, key, (key[group[opens]], time[opens], resolved), periods)
+        self._notify(trace, mine, key, (key[group[opens]], time[opens], resolved), periods)
         self._count += len(opens)
 
     def _codes(self, labels: list[Labels], services: list[int]) -> Ints:
@@ -288,7 +288,7 @@ class PagerdutyEvents:
                 found[position] = {k: v for k, v in known.items() if own.get(k) == v}
         return [each or {} for each in found]
 
-    def _tell(
+    def _notify(
         self,
         trace: ReplayTrace,
         mine: np.ndarray,
