@@ -307,9 +307,9 @@ def _work(
 
 _PAGE_COLUMNS = (
     Column("Pages a shift, today", numeric=True),
-    Column("with the rules", numeric=True),
+    Column("Pages a shift, with the rules", numeric=True),
     Column("Pages a night, today", numeric=True),
-    Column("with the rules", numeric=True),
+    Column("Pages a night, with the rules", numeric=True),
 )
 
 

@@ -197,7 +197,7 @@ def _late(inputs: Inputs) -> Table:
         columns=[
             Column("First page", wide=True),
             Column("Incidents", numeric=True),
-            Column("of so many", numeric=True),
+            Column("Of how many", numeric=True),
             Column("Share", numeric=True),
         ],
         rows=rows,
