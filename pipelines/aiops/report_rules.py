@@ -17,6 +17,7 @@ from pipelines.core.settings import validate_as
 from pipelines.core.stage import log, run_stage
 from pipelines.reporting import decision as gate
 from pipelines.reporting import index
+from pipelines.reporting.blocks import folded
 from pipelines.reporting.page import Page, render
 from pipelines.reporting.provenance import gather, read_evidence_of, read_records
 from pipelines.reporting.record import record
@@ -41,7 +42,7 @@ def gather_inputs(params: AiopsParams) -> Inputs:
 
 
 def make_page(inputs: Inputs) -> Page:
-    """Put the chapters in the order in which a reader needs them; harmful rules come first."""
+    """Put the chapters in the order in which a reader needs them, folded but for what decides."""
     decided = gate.read_decision(inputs.evidence[GATE])
     label, notice = headline.notice(inputs)
     first = headline.harmful_rules_chapter(inputs)
@@ -55,20 +56,25 @@ def make_page(inputs: Inputs) -> Page:
         notice=notice,
         chapters=[
             *([first] if first else []),
-            outcome.chapter(inputs),
-            incidents.incidents_chapter(inputs),
-            headline.next_step(inputs, decided),
-            outcome.wait_chapter(inputs),
             gate.chapter(decided, inputs.sources, "aiops.gate_rules"),
-            rules.paging_chapter(inputs),
-            rules.chapter(inputs),
-            remains.remains_chapter(inputs),
-            outcome.proof_chapter(inputs),
-            rules.dropped_chapter(inputs),
-            limits.data(inputs),
-            limits.limits(inputs),
-            limits.reproduce(),
-            index.chapter(inputs.sources),
+            folded(incidents.incidents_chapter(inputs)),
+            headline.next_step(inputs, decided),
+            *(
+                folded(chapter)
+                for chapter in (
+                    outcome.chapter(inputs),
+                    outcome.wait_chapter(inputs),
+                    rules.paging_chapter(inputs),
+                    rules.chapter(inputs),
+                    remains.remains_chapter(inputs),
+                    outcome.proof_chapter(inputs),
+                    rules.dropped_chapter(inputs),
+                    limits.data(inputs),
+                    limits.limits(inputs),
+                    limits.reproduce(),
+                    index.chapter(inputs.sources),
+                )
+            ),
         ],
         foot=index.foot(JSON),
         styles=("folds.css",),

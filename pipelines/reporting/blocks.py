@@ -135,6 +135,12 @@ class Row:
     strong: bool = False
 
 
+_FIT_A_PHONE = 3
+"""Columns that a screen of 390 px holds side by side."""
+_BRIEF = 15
+"""Characters that a third of such a screen holds in a line."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A table; `mark` leads to the artifact its numbers come from.
@@ -152,9 +158,9 @@ class Table:
         Cells of a last row; empty = none.
     small : bool
         Whether it is set in small type.
-    cards : bool
-        Whether a phone shows each row as a card, with its columns' heads beside the cells, so that
-        nothing of it has to be scrolled to sideways.
+    cards : bool or None
+        Whether a phone shows each row as a card, with its columns' heads at the cells, so that
+        nothing of it has to be scrolled to sideways; None = if it has more than three columns.
     """
 
     kind: ClassVar[str] = "table"
@@ -165,7 +171,29 @@ class Table:
     note: Text = ""
     foot: Sequence[Text] = ()
     small: bool = False
-    cards: bool = False
+    cards: bool | None = None
+
+    @property
+    def as_cards(self) -> bool:
+        """Whether a phone shows each row as a card."""
+        return len(self.columns) > _FIT_A_PHONE if self.cards is None else self.cards
+
+    def is_brief(self, column: int) -> bool:
+        """Whether all texts of a column are so short that a card holds three of them in a line.
+
+        Parameters
+        ----------
+        column : int
+            Its place, counted from 0.
+
+        Returns
+        -------
+        bool
+        """
+        if self.columns[column].chart or self.columns[column].wide:
+            return False
+        cells = (str(row.cells[column]) for row in self.rows)
+        return all("<div" not in c and len(Markup(c).striptags()) <= _BRIEF for c in cells)
 
 
 @dataclass(frozen=True)

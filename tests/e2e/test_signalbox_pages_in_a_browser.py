@@ -20,6 +20,7 @@ from pipelines.aiops.params.artifacts import ANOMALIES_HTML, INCIDENTS, INCIDENT
 from pipelines.aiops.report.incidents.windows_page import windows_page
 from pipelines.reporting.page import render
 from tests.e2e.browser import browser, need_browser, resize
+from tests.e2e.page_checks import boxes_that_scroll_sideways
 from tests.support.judged_runs import ask, figure, judged_run, release_candidate
 from tests.unit.release.lifecycle.product import PRODUCT, make_project
 from tests.unit.signalbox_airflow.test_pages_of_windows import TOLD, WINDOW
@@ -138,6 +139,7 @@ def test_a_page_shows_without_errors_and_without_scrolling_sideways(
     assert driver.find_element("css selector", "h1").is_displayed()
     assert "Something is wrong in the project" not in driver.title
     assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    assert boxes_that_scroll_sideways(driver) == []
     assert [line for line in driver.get_log("browser") if line["level"] == "SEVERE"] == []
     if folder := os.environ.get("SIGNALBOX_SCREENSHOTS"):
         name = re.sub(r"\W+", "_", page)[:40].strip("_") or "overview"

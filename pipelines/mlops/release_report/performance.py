@@ -434,10 +434,10 @@ def _released(evaluated: Evaluated, inputs: Inputs) -> list[Block]:
 
 def _delta_table(deltas: list[Figure], inputs: Inputs) -> Table:
     return Table(
-        caption="What is lost against the released model, on the same test rows",
+        caption="How much worse than the released model, on the same test rows",
         columns=[
             Column("Figure"),
-            Column("Loss", numeric=True),
+            Column("Worse by", numeric=True),
             Column("Interval", numeric=True),
             Column("In words"),
         ],

@@ -150,11 +150,16 @@ def _table(title: str, results: "Sequence[KpiResult]") -> Block:
     )
 
 
+_PLURALS = ("pages", "rules", "incidents", "alerts", "rows", "days")
+"""Units of KPIs that lose their s beside a one."""
+
+
 def number(value: float, unit: str) -> str:
     """Write a KPI's value: shares as percent, the rest with three digits at most."""
     if unit == "share":
         return percent(value)
-    return f"{short_number(float(f'{value:.3g}'))} {unit}".rstrip()
+    counted = unit.removesuffix("s") if value == 1 and unit in _PLURALS else unit
+    return f"{short_number(float(f'{value:.3g}'))} {counted}".rstrip()
 
 
 def _trends(results: "Sequence[KpiResult]") -> list[Block]:
@@ -307,9 +312,9 @@ def _work(
 
 _PAGE_COLUMNS = (
     Column("Pages a shift, today", numeric=True),
-    Column("with the rules", numeric=True),
+    Column("Pages a shift, with the rules", numeric=True),
     Column("Pages a night, today", numeric=True),
-    Column("with the rules", numeric=True),
+    Column("Pages a night, with the rules", numeric=True),
 )
 
 

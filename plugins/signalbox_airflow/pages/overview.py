@@ -16,10 +16,10 @@ from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle import Standing, production, standing, title_of, waiting
 from pipelines.release.registry.read import product_names
 from pipelines.reporting.blocks import Text, identifier, join, strong
-from pipelines.reporting.numbers import with_unit
 from pipelines.reporting.page import Banner
 from signalbox_airflow import analysis_pages
 from signalbox_airflow.pages.access import Project, Sees, User, respond
+from signalbox_airflow.pages.kpis import number
 from signalbox_airflow.pages.layout import (
     banner,
     card,
@@ -84,7 +84,7 @@ def _tried(read: Callable[[], list[Text]]) -> list[Text]:
 
 
 def _summary(asked: list[Text], bad: list[str]) -> Banner:
-    waits = f"{len(asked)} question{'s' if len(asked) != 1 else ''} open"
+    waits = f"{len(asked) or 'No'} question{'s' if len(asked) != 1 else ''} open"
     if bad:
         named = ", ".join(part[0].lower() + part[1:] if part != "KPIs off target" else part
                           for part in bad)  # fmt: skip
@@ -212,15 +212,17 @@ def _kpis(project: Path, products: list[str], now: datetime) -> list[Text]:
     found: list[Text] = []
     for product in products:
         for result in product_kpis(project, product):
-            if result.met is not False:
+            if result.met is not False or result.value is None:
                 continue
-            target = f"{result.kpi.direction.replace('_', ' ')} {result.kpi.target:g}"
+            unit = result.kpi.unit
+            bound = number(result.kpi.target, unit)
+            target = f"{result.kpi.direction.replace('_', ' ')} {bound}"
             began = result.off_target_since
             found.append(
                 join(
-                    strong(result.kpi.measures), ": ", with_unit(result.value, result.kpi.unit),
+                    strong(result.kpi.measures), ": ", number(result.value, unit),
                     f", target {target}", Markup("<br>"),
-                    since(began, now) if began else "no run before tells since when",
+                    since(began, now) if began else "since when is not known",
                     f", owner {result.kpi.owner}",
                 )
             )  # fmt: skip

@@ -250,3 +250,18 @@ def test_an_unknown_value_is_a_gap_in_the_trend() -> None:
     assert drawn.count("<circle") == 4
     assert "From 1 (2026-04-06) to 4 (2026-05-04)." in drawn
     assert "Nothing is known." in str(kpis.trend_chart("x", [(days[0], None)]))
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (1, "pages", "1 page"),
+        (67.878, "pages", "67.9 pages"),
+        (1, "ms", "1 ms"),
+        (0.5, "share", "50.0%"),
+    ],
+)
+def test_a_value_is_told_with_its_unit_as_people_say_it(value, unit, said):
+    from signalbox_airflow.pages.kpis import number
+
+    assert number(value, unit).replace("\N{NO-BREAK SPACE}", " ") == said
