@@ -102,12 +102,30 @@ _RELEASED, _BACK = "released", "rolled back to"
 _STAGE = {_RELEASED: "to", _BACK: "in"}
 
 
+AUTOMATIC = "auto-approve"
+"""What names of policies that ask nobody begin with."""
+
+
+def approved_by(approval: Mapping[str, Any]) -> str:
+    """Say who approved a release: people, or a policy that asked nobody; empty without approval.
+
+    Parameters
+    ----------
+    approval : mapping
+        ``approval`` of a release's entry. A policy's answer is written in the name of a login.
+    """
+    policy = str(approval.get("policy") or "")
+    if policy.startswith(AUTOMATIC):
+        return f"the policy “{policy}”; nobody was asked"
+    return ", ".join(map(str, approval.get("by") or ()))
+
+
 def _step(data: dict[str, Any], made: str) -> str:
     step = data["step"]
     if step == "made":
         before = f" (before: {data['replaces']})" if data["replaces"] else ""
         by = [f"by {data['who']}"] * bool(data["who"])
-        approvers = ", ".join(data["approval"].get("by") or ())
+        approvers = approved_by(data["approval"])
         by += [f"approved by {approvers}"] * bool(approvers and made == _RELEASED)
         by += [data["reason"]] * bool(data["reason"])
         by += [f"warned of: {text}" for text in data["warnings"]]

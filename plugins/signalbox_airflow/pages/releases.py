@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.ledger.describe import describe
+from pipelines.release.ledger.describe import approved_by, describe
 from pipelines.release.lifecycle import (
     Choice,
     Standing,
@@ -157,7 +157,7 @@ def _versions(
         if not choice.version:
             continue
         entry, step = made.get(choice.version, (None, None))
-        by = ", ".join(str(name) for name in (step.approval.get("by") or [])) if step else ""
+        by = approved_by(step.approval) if step else ""
         rows.append(
             Row(
                 [
@@ -271,4 +271,5 @@ def _decisions(project: Path, entries: list[Entry], product: str) -> Block:
     ]  # fmt: skip
     if not lines:
         return Prose("Nothing was decided yet.", quiet=True)
-    return Fold(f"The last {len(lines)} decisions", [Items(lines)])
+    title = "The last decision" if len(lines) == 1 else f"The last {len(lines)} decisions"
+    return Fold(title, [Items(lines)])

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from pipelines.release.approval import DEMO
 from pipelines.release.ledger import KINDS, Entry
-from pipelines.release.ledger.describe import describe, fields, short
+from pipelines.release.ledger.describe import approved_by, describe, fields, short
 
 COMMIT, SHA = "a" * 40, "b" * 64
 ANSWER = {"who": "alice", "approves": True, "reason": "read it", "at": "", "channel": "airflow"}
@@ -184,3 +185,10 @@ def test_hashes_are_short_and_texts_whole() -> None:
     assert short("b" * 63) == "b" * 63
     text = "a reason of many words " * 20
     assert fields({"reason": text, "checks": {"a": {}}}) == f"reason={text.strip()} · checks=(1)"
+
+
+def test_a_policys_answer_is_nobodys_approval_though_a_login_wrote_it() -> None:
+    by = {"by": ["admin"], "kind": "approval", "policy": DEMO}
+    assert approved_by(by) == "the policy “auto-approve in demo”; nobody was asked"
+    assert approved_by({**by, "policy": "named approvers", "by": ["alice", "bob"]}) == "alice, bob"
+    assert approved_by({}) == ""
