@@ -97,7 +97,8 @@ def choose_time(chrome: "Chrome", title: str, at: datetime) -> None:
     time.send_keys(Keys.CONTROL, "a")
     time.send_keys(f"{at:%H:%M}", Keys.TAB)
     wait(lambda: field.text.endswith(f"{at:%H:%M}"), 10, lambda: field.text)
-    field.click()
+    # What is clicked outside of the boxes closes them; the field itself might open them again.
+    found(chrome, "//*[starts-with(normalize-space(text()), 'Trigger Dag')]", By.XPATH).click()
     wait(lambda: not chrome.find_elements(By.CSS_SELECTOR, opened), 10)
 
 
