@@ -243,7 +243,8 @@ def _status(result: Any) -> str:
 def _own_seconds(result: Any, seconds: float) -> float:
     """Seconds that a task's stages took; a task that waited for them to run counts the waiting."""
     stages = result.get("stages") if isinstance(result, dict) else None
-    return sum(stage["seconds"] for stage in stages) if stages else seconds
+    own = [stage["seconds"] for stage in stages or () if isinstance(stage, dict)]
+    return sum(own) if own else seconds  # the save task names the stages alone
 
 
 def explain_failure(api: AirflowApi, dag: str, run: str, console: Console) -> None:

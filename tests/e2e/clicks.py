@@ -90,15 +90,14 @@ def choose_time(chrome: "Chrome", title: str, at: datetime) -> None:
         By.XPATH,
     )
     field.click()
-    opened = "[data-part=content][data-state=open] input"
+    opened = "[data-scope=popover][data-part=content][data-state=open] input"
     found(chrome, f"{opened}[placeholder='YYYY/MM/DD']").send_keys(f"{at:%Y/%m/%d}", Keys.TAB)
     time = found(chrome, f"{opened}[placeholder='HH:mm']")
     wait(lambda: time.get_attribute("value") != "", 10)  # a date is one at midnight first
     time.send_keys(Keys.CONTROL, "a")
     time.send_keys(f"{at:%H:%M}", Keys.TAB)
     wait(lambda: field.text.endswith(f"{at:%H:%M}"), 10, lambda: field.text)
-    # What is clicked outside of the boxes closes them; the field itself might open them again.
-    found(chrome, "//*[starts-with(normalize-space(text()), 'Trigger Dag')]", By.XPATH).click()
+    field.click()
     wait(lambda: not chrome.find_elements(By.CSS_SELECTOR, opened), 10)
 
 
