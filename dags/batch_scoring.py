@@ -59,13 +59,15 @@ with DAG(
         from pipelines.core.errors import SignalboxError
         from pipelines.mlops.scoring.record import describe
         from pipelines.mlops.scoring.score import as_entry, score_input
+        from signalbox_airflow.notes import ending_noted
 
         # A repeated task must find its own batch again, so the name comes from the run.
         name = params["name"] or re.sub(r"[^A-Za-z0-9_.-]", "_", run_id)
-        try:
-            record = score_input(PROJECT, params["input"], name, reasons=params["reasons"])
-        except SignalboxError as error:
-            raise AirflowFailException(str(error)) from None  # nothing a retry would mend
+        with ending_noted():
+            try:
+                record = score_input(PROJECT, params["input"], name, reasons=params["reasons"])
+            except SignalboxError as error:
+                raise AirflowFailException(str(error)) from None  # nothing a retry would mend
         print(describe(record))
         return as_entry(record)
 

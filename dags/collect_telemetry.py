@@ -43,12 +43,14 @@ with DAG(
         from pipelines.aiops.params import load_aiops_params
         from pipelines.aiops.sources.ingest import chosen
         from pipelines.core.errors import SignalboxError
+        from signalbox_airflow.notes import ending_noted
 
-        telemetry = load_aiops_params(PROJECT).telemetry
-        try:
-            return [source.name for source in chosen(telemetry, params["sources"] or ())]
-        except SignalboxError as error:
-            raise AirflowFailException(str(error)) from None  # nothing a retry would mend
+        with ending_noted():
+            try:
+                telemetry = load_aiops_params(PROJECT).telemetry
+                return [source.name for source in chosen(telemetry, params["sources"] or ())]
+            except SignalboxError as error:
+                raise AirflowFailException(str(error)) from None  # nothing a retry would mend
 
     @task(
         task_id="ingest",

@@ -47,14 +47,16 @@ with DAG(
         from pipelines.mlops.monitoring.result import describe
         from pipelines.mlops.monitoring.watch import watch_project
         from pipelines.release.lifecycle import production
+        from signalbox_airflow.notes import ending_noted
 
-        try:
-            if production(PROJECT, "model_release") is None:
-                raise AirflowSkipException("no model in production yet: nothing to watch")
-            until = time_of(params["until"]) if params["until"] else dag_run.run_after
-            result = watch_project(PROJECT, until, datetime.now(UTC))
-        except SignalboxError as error:
-            raise AirflowFailException(str(error)) from None  # nothing a retry would mend
+        with ending_noted():
+            try:
+                if production(PROJECT, "model_release") is None:
+                    raise AirflowSkipException("no model is in production yet")
+                until = time_of(params["until"]) if params["until"] else dag_run.run_after
+                result = watch_project(PROJECT, until, datetime.now(UTC))
+            except SignalboxError as error:
+                raise AirflowFailException(str(error)) from None  # nothing a retry would mend
         print(describe(result))
         return {
             "date": result.date,

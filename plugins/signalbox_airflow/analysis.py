@@ -66,9 +66,11 @@ def window_task(project: Path) -> Any:
         from airflow.sdk import PokeReturnValue
 
         from signalbox_airflow.analysis_work import asked_window, find_window
+        from signalbox_airflow.notes import ending_noted
 
-        asked = asked_window(params["start"], params["end"])
-        name = find_window(project, *(asked or (data_interval_start, data_interval_end)))
+        with ending_noted():
+            asked = asked_window(params["start"], params["end"])
+            name = find_window(project, *(asked or (data_interval_start, data_interval_end)))
         return PokeReturnValue(is_done=name is not None, xcom_value=name)
 
     return window()

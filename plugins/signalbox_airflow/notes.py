@@ -1,4 +1,4 @@
-"""A line in a run's note says what it released, or why nothing.
+"""A line in a run's note says what it released, or why it did nothing.
 
 Airflow shows the note on every page of the run, and in the list of runs.
 
@@ -11,6 +11,8 @@ The scheduler and every task load this file: it imports nothing of pipelines.
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pluggy import HookimplMarker
@@ -31,6 +33,25 @@ log = logging.getLogger(__name__)
 def leave(context: Any, text: str) -> None:
     """Leave a line for the note of the task's run; a later task's line takes its place."""
     context["ti"].xcom_push(key=KEY, value=one_line(text))
+
+
+@contextmanager
+def ending_noted() -> Iterator[None]:
+    """Leave the reason with which a task skips, or fails for good, for its run's note.
+
+    Otherwise a run that did nothing looks like one that did: the reason is in one task's log alone.
+    """
+    from airflow.sdk import get_current_context
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    try:
+        yield
+    except AirflowSkipException as reason:
+        leave(get_current_context(), f"nothing to do: {reason}")
+        raise
+    except AirflowFailException as reason:
+        leave(get_current_context(), f"failed: {reason}")
+        raise
 
 
 def one_line(text: str) -> str:

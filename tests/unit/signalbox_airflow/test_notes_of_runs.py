@@ -1,10 +1,11 @@
-"""A run's note says in one line what was released, or why nothing."""
+"""A run's note says in one line what was released, or why nothing was done."""
 
 import json
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from pipelines.release.lifecycle.candidate import GateDecision
 from signalbox_airflow import notes
@@ -74,3 +75,34 @@ def test_the_end_of_a_run_writes_what_its_tasks_left_and_disturbs_nothing(
     value: object, note: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ended(value, monkeypatch) == note
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """XComs of the task that runs."""
+    xcoms: dict[str, str] = {}
+    task = SimpleNamespace(xcom_push=lambda key, value: xcoms.update({key: value}))
+    monkeypatch.setattr("airflow.sdk.get_current_context", lambda: {"ti": task})
+    return xcoms
+
+
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [
+        (AirflowSkipException("no such lake"), "nothing to do: no such lake"),
+        (AirflowFailException("no column\nage"), "failed: no column age"),
+    ],
+)
+def test_a_task_that_ends_for_good_leaves_its_reason(
+    reason: Exception, line: str, left: dict[str, str]
+) -> None:
+    with pytest.raises(type(reason)) as raised, notes.ending_noted():
+        raise reason
+    assert raised.value is reason
+    assert left == {notes.KEY: line}
+
+
+def test_a_task_that_may_try_again_leaves_nothing(left: dict[str, str]) -> None:
+    with pytest.raises(OSError, match="away"), notes.ending_noted():
+        raise OSError("the server is away")
+    assert left == {}
