@@ -68,7 +68,7 @@ def make_page(inputs: Inputs) -> Page:
                     rules.chapter(inputs),
                     remains.remains_chapter(inputs),
                     outcome.proof_chapter(inputs),
-                    rules.dropped_chapter(inputs),
+                    remains.dropped_chapter(inputs),
                     limits.data(inputs),
                     limits.limits(inputs),
                     limits.reproduce(),

@@ -1,15 +1,12 @@
 """Chapters about the rules: when a held alert pages, what each name touched, what was left out."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
 from pipelines.aiops.alerting.evidence import (
     EXPORT_SUMMARY,
-    DroppedRule,
-    LeftOut,
     NameOutcome,
     RuleOutcome,
 )
@@ -504,153 +501,3 @@ def _configuration(inputs: Inputs) -> Section:
         judged = link("pagerduty", "judged by itself")
         items.append(join(f"PagerDuty’s form holds {held}; it is ", judged, "."))
     return Section("configuration", "As configuration", [Items(items)])
-
-
-def dropped_chapter(inputs: Inputs) -> Chapter:
-    """Build the chapter about candidates that are in no rule set.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        Everything the pages are made from.
-
-    Returns
-    -------
-    Chapter
-        The chapter.
-    """
-    dropped: list[DroppedRule | LeftOut] = [*inputs.mined.left_out, *inputs.selected.dropped]
-    blocks: list[Block] = [_counted(inputs), *_not_held(inputs)]
-    if dropped:
-        blocks += [_why(inputs, dropped), _list(inputs, dropped)]
-    else:
-        blocks.append(Prose("Every candidate was selected, and params exclude none."))
-    blocks += _noisy(inputs)
-    return Chapter("dropped", "What was left out", blocks, "Left out")
-
-
-def _counted(inputs: Inputs) -> Table:
-    chosen: Counter[str] = Counter(done.rule.family for done in inputs.replayed.rules)
-    dropped = Counter(each.family for each in inputs.selected.dropped)
-    known = inputs.mined.families
-    rows = [
-        Row(
-            [
-                wording.family(family),
-                numbers.count(known[family].tried),
-                numbers.count(known[family].found),
-                numbers.count(dropped[family]),
-                numbers.count(chosen[family]),
-            ]
-        )
-        for family in wording.FAMILIES
-        if family in known
-    ]
-    return Table(
-        caption="From candidates to rules, counts of rules",
-        mark=inputs.sources.mark(evidence_of("mine_rules"), evidence_of("select_rules")),
-        columns=[
-            Column("Family"),
-            Column("Tried", numeric=True),
-            Column("Found", numeric=True),
-            Column("Left out", numeric=True),
-            Column("Selected", numeric=True),
-        ],
-        rows=rows,
-    )
-
-
-def _not_held(inputs: Inputs) -> list[Block]:
-    """Say how much of what pages today no rule holds, and why."""
-    mined = inputs.mined
-    found = sorted(
-        ((why, n) for why, n in mined.not_held.items() if n), key=lambda item: (-item[1], item[0])
-    )
-    if not found or not mined.pages:
-        return []
-    table = Table(
-        caption=f"Alerts that page today and aren’t held, of {numbers.count(mined.pages)}",
-        mark=inputs.sources.mark(evidence_of("mine_rules")),
-        columns=[
-            Column("Why", wide=True),
-            Column("Alerts", numeric=True),
-            Column("Share of all that page", numeric=True),
-        ],
-        rows=[
-            Row([name(wording.short(why, 160)), numbers.count(n), numbers.percent(n / mined.pages)])
-            for why, n in found
-        ],
-    )
-    return [table]
-
-
-def _noisy(inputs: Inputs) -> list[Block]:
-    """List alert names that page often, and how much of each is held."""
-    found = inputs.mined.noisy
-    if not found:
-        return []
-    table = Table(
-        caption="Alert names that page often, counts of the whole history",
-        mark=inputs.sources.mark(evidence_of("mine_rules")),
-        columns=[
-            Column("Alert name"),
-            Column("Alerts that paged", numeric=True),
-            Column("of these held", numeric=True),
-            Column("Services", numeric=True),
-            Column("of these held", numeric=True),
-        ],
-        rows=[
-            Row(
-                [
-                    identifier(wording.short(each.alertname, 120)),
-                    numbers.count(each.pages),
-                    numbers.count(each.held_pages),
-                    numbers.count(each.services),
-                    numbers.count(each.held_services),
-                ]
-            )
-            for each in found
-        ],
-    )
-    return [Fold(f"{wording.number_of(len(found), 'alert name')} that page often", [table])]
-
-
-MOST_KINDS = 12
-"""Reasons that are counted; the rest stands in the list."""
-
-
-def _why(inputs: Inputs, dropped: Sequence[DroppedRule | LeftOut]) -> Table:
-    counted = Counter((each.family, each.reason) for each in dropped)
-    order = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-    rows = [
-        Row([name(wording.short(why, 160)), wording.family(family), numbers.count(n)])
-        for (family, why), n in order[:MOST_KINDS]
-    ]
-    rest = sum(n for _, n in order[MOST_KINDS:])
-    if rest:
-        rows.append(Row(["other reasons, in the list below", "", numbers.count(rest)]))
-    return Table(
-        caption="Why candidates were left out",
-        mark=inputs.sources.mark(evidence_of("mine_rules"), evidence_of("select_rules")),
-        columns=[Column("Reason", wide=True), Column("Family"), Column("Candidates", numeric=True)],
-        rows=rows,
-    )
-
-
-def _list(inputs: Inputs, dropped: Sequence[DroppedRule | LeftOut]) -> Fold:
-    """List every candidate that was left out, those of one reason together."""
-    reasons: dict[str, list[str]] = {}
-    for each in sorted(dropped, key=lambda one: (one.reason, one.rule)):
-        reasons.setdefault(each.reason, []).append(each.rule)
-    table = Table(
-        caption="Everything that was left out",
-        mark=inputs.sources.mark(evidence_of("mine_rules"), evidence_of("select_rules")),
-        small=True,
-        columns=[Column("Why"), Column("Rules and alert names", wide=True)],
-        rows=[Row([name(wording.short(why, 200)), _ids(ids)]) for why, ids in reasons.items()],
-    )
-    return Fold(f"All {wording.number_of(len(dropped), 'candidate')} that were left out", [table])
-
-
-def _ids(ids: list[str]) -> Text:
-    return Markup(", ").join(wording.one_line(code(wording.short(rule_id, 60))) for rule_id in ids)
