@@ -46,7 +46,7 @@ def seconds(project: Path, *command: str) -> float:
 
 
 @contextmanager
-def running_airflow(project: Path) -> Iterator[tuple[AirflowApi, float]]:
+def running_airflow(project: Path, **env: str) -> Iterator[tuple[AirflowApi, float]]:
     """Start ``signalbox ui`` in a project; give a client and the seconds it took to start."""
     log = project.parent / f"{project.name}.log"
     clock = time.perf_counter()
@@ -54,7 +54,7 @@ def running_airflow(project: Path) -> Iterator[tuple[AirflowApi, float]]:
         ui = subprocess.Popen(
             [sys.executable, "-m", "pipelines.cli.main", "ui", "--port", "0"],
             cwd=project,
-            env={**environment(), "COLUMNS": "200"},
+            env={**environment(), "COLUMNS": "200", **env},
             stdout=stream,
             stderr=subprocess.STDOUT,
         )

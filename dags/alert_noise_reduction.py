@@ -1,4 +1,15 @@
-"""Alert rules' way to release: mined from history, tested on later history, then people."""
+"""Learns alert rules from history, tests them on later history, and asks people to release them.
+
+One task a stage of ``dvc.yaml``, the gate's verdict, the approvers' question; a released rule set
+is then published as Alertmanager and Prometheus configuration.
+
+**Needs**: alerts in the telemetry lake (``signalbox ingest``, or the DAG collect_telemetry), and
+your alertmanager.yml (``aiops.export_rules``). A fresh clone has a simulated company instead.
+
+**Writes**: ``reports/alert_noise_reduction.html``; the run as a git commit under ``refs/runs/``;
+the decision in the ledger; after a release ``released/alert_noise_reduction.json`` and the files
+that ``aiops.export_rules.publish`` names.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -7,20 +18,40 @@ from airflow.sdk import DAG, CronTriggerTimetable, task
 
 from dvc_airflow import DvcTaskGroup, RenderConfig
 from pipelines.core.project import find_project
-from signalbox_airflow.release_path import RENAMED_PARAMS, release_tasks
+from signalbox_airflow.parsing import OWNER, described, params_schema, renamed_params
+from signalbox_airflow.release_path import release_tasks
 
 PROJECT = find_project(__file__)
+
+FORM = [
+    "aiops.alert_history.lake",
+    "aiops.alert_history.days",
+    "aiops.alert_history.until",
+    "aiops.mine_rules.hold.wait_seconds",
+    "aiops.mine_rules.hold.again_seconds",
+    "aiops.mine_rules.hold.min_pages",
+    "aiops.select_rules.short_wait_seconds",
+    "aiops.export_rules.alertmanager_version",
+    "aiops.export_rules.publish.shadow",
+]
+"""What a person changes for one run; all else goes into the run's configuration (JSON)."""
 
 with DAG(
     "alert_noise_reduction",
     schedule=CronTriggerTimetable("0 4 * * 1", timezone="UTC"),
     catchup=False,
-    tags=["signalbox", "aiops"],
-    doc_md=__doc__,
-    default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
+    tags=["signalbox", "aiops", "release"],
+    doc_md=described(__doc__, "alert-rules", "own-telemetry", "params"),
+    default_args={"owner": OWNER, "retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
     stages = DvcTaskGroup(
-        project=PROJECT, render=RenderConfig(targets=["report_rules"], renamed=RENAMED_PARAMS)
+        project=PROJECT,
+        render=RenderConfig(
+            targets=["report_rules"],
+            params=FORM,
+            schema=params_schema(PROJECT),
+            renamed=renamed_params,
+        ),
     )
     released = release_tasks(
         PROJECT,

@@ -1,4 +1,10 @@
-"""Score a table with the model in production: predictions with version and reasons."""
+"""Scores a table with the model in production: predictions with the model's version and reasons.
+
+**Needs**: a released model (DAG model_release) and the address of a table with its columns.
+
+**Writes**: ``predictions/<name>.parquet`` and, beside it, a record of model, input and rows. The
+same batch again changes nothing.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -6,6 +12,7 @@ from typing import Any
 from airflow.sdk import DAG, Param, task
 
 from pipelines.core.project import find_project
+from signalbox_airflow.parsing import OWNER, described
 
 PROJECT = find_project(__file__)
 
@@ -15,7 +22,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     tags=["signalbox", "mlops"],
-    doc_md=__doc__,
+    doc_md=described(__doc__, "model-release", "operations"),
     params={
         "input": Param(
             type="string",
@@ -39,7 +46,7 @@ with DAG(
             description="Empty = as release.yaml says.",
         ),
     },
-    default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
+    default_args={"owner": OWNER, "retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
 
     @task(task_id="score", doc_md="Loads the released model by commit and hash, and scores.")
@@ -52,13 +59,15 @@ with DAG(
         from pipelines.core.errors import SignalboxError
         from pipelines.mlops.scoring.record import describe
         from pipelines.mlops.scoring.score import as_entry, score_input
+        from signalbox_airflow.notes import ending_noted
 
         # A repeated task must find its own batch again, so the name comes from the run.
         name = params["name"] or re.sub(r"[^A-Za-z0-9_.-]", "_", run_id)
-        try:
-            record = score_input(PROJECT, params["input"], name, reasons=params["reasons"])
-        except SignalboxError as error:
-            raise AirflowFailException(str(error)) from None  # nothing a retry would mend
+        with ending_noted():
+            try:
+                record = score_input(PROJECT, params["input"], name, reasons=params["reasons"])
+            except SignalboxError as error:
+                raise AirflowFailException(str(error)) from None  # nothing a retry would mend
         print(describe(record))
         return as_entry(record)
 

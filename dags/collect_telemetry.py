@@ -1,11 +1,19 @@
-"""Read the telemetry sources of params.yaml into the lake: one task a source, hour by hour."""
+"""Reads the telemetry sources of params.yaml into the lake: one task a source, hour by hour.
+
+**Needs**: the sources in ``aiops.telemetry.sources`` of ``params.yaml``: files, addresses, or this
+project's own Airflow.
+
+**Writes**: days of alerts, tickets, metrics, logs and spans in the lake (``aiops.telemetry.lake``).
+Reading the same hour again changes nothing.
+"""
 
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, task
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
 
 from pipelines.core.project import find_project
+from signalbox_airflow.parsing import OWNER, described
 
 PROJECT = find_project(__file__)
 
@@ -13,18 +21,36 @@ with DAG(
     "collect_telemetry",
     schedule=CronDataIntervalTimetable("10 * * * *", timezone="UTC"),
     catchup=False,
-    tags=["signalbox", "aiops"],
-    doc_md=__doc__,
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    tags=["signalbox", "aiops", "telemetry"],
+    doc_md=described(__doc__, "own-telemetry", "operations"),
+    params={
+        "sources": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Only these sources",
+            description="Names in aiops.telemetry.sources, one a line; empty = all of them.",
+        )
+    },
+    default_args={"owner": OWNER, "retries": 2, "retry_delay": timedelta(minutes=1)},
 ) as dag:
 
     @task(task_id="sources", doc_md="Names of the sources in aiops.telemetry.")
-    def sources() -> list[str]:
-        """List the sources."""
-        from pipelines.aiops.params import load_aiops_params
+    def sources(params: dict[str, Any]) -> list[str]:
+        """List the sources that the form asks for."""
+        from airflow.sdk.exceptions import AirflowFailException
 
-        params = load_aiops_params(PROJECT)
-        return [source.name for source in params.telemetry.sources]
+        from pipelines.aiops.params import load_aiops_params
+        from pipelines.aiops.sources.ingest import chosen
+        from pipelines.core.errors import SignalboxError
+        from signalbox_airflow.notes import ending_noted
+
+        with ending_noted():
+            try:
+                telemetry = load_aiops_params(PROJECT).telemetry
+                return [source.name for source in chosen(telemetry, params["sources"] or ())]
+            except SignalboxError as error:
+                raise AirflowFailException(str(error)) from None  # nothing a retry would mend
 
     @task(
         task_id="ingest",

@@ -1,7 +1,12 @@
-"""Erase a person from everything the project keeps, prove it in the ledger, retrain without them.
+"""Erases a person from everything the project keeps, proves it in the ledger, trains without them.
 
 The form takes the subject's keyed hash alone, as ``signalbox erase --token KEY`` prints it: Airflow
 keeps for good what is typed into a form, so a key in clear is refused before a run begins.
+
+**Needs**: the keys' folder on the machine that runs the task (``SIGNALBOX_KEYS``).
+
+**Writes**: source files, tables, predictions and old runs without the person; the proof, which
+holds no personal data, in the ledger; then it starts model_release.
 """
 
 import json
@@ -10,10 +15,10 @@ import sys
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param, get_current_context, task
 
 from pipelines.core.project import find_project
+from signalbox_airflow.parsing import OWNER, described
 
 PROJECT = find_project(__file__)
 COMMAND = [sys.executable, "-m", "pipelines.cli.erase_commands", "-", "--yes", "--json"]
@@ -23,16 +28,16 @@ with DAG(
     schedule=None,
     catchup=False,
     tags=["signalbox", "privacy"],
-    doc_md=__doc__,
+    doc_md=described(__doc__, "auditors", "operations"),
     max_active_runs=1,
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
+    default_args={"owner": OWNER, "retries": 2, "retry_delay": timedelta(seconds=30)},
     params={
         "subject": Param(
             type="string",
             pattern=r"^hmac-sha256:[0-9a-f]{64}$",
             title="Subject",
             description="Keyed hash (hmac-sha256:…) of the person to erase, as "
-            "`signalbox erase --token KEY` prints it",
+            "signalbox erase --token KEY prints it.",
         )
     },
 ) as dag:
@@ -51,9 +56,27 @@ with DAG(
             raise RuntimeError(f"exit {done.returncode}: {done.stderr.decode().strip()[-2000:]}")
         return dict(json.loads(done.stdout))
 
-    retrain = TriggerDagRunOperator(
-        task_id="retrain",
-        trigger_dag_id="model_release",
-        doc_md="Trains without the subject; the gate and the approvers decide as always.",
-    )
-    erase() >> retrain
+    @task(doc_md="Trains without the subject; the gate and the approvers decide as always.")
+    def retrain(run_id: str) -> None:
+        """Start model_release, as Airflow's TriggerDagRunOperator does.
+
+        That operator's module imports Airflow's whole database model whenever the DAG is read. And
+        an asset's event, the other way, is lost where model_release is paused. A repeated task
+        finds the run that it started.
+        """
+        from airflow.sdk.exceptions import DagRunTriggerException
+
+        raise DagRunTriggerException(
+            trigger_dag_id="model_release",
+            dag_run_id=f"erased__{run_id}",
+            conf={},
+            reset_dag_run=False,
+            skip_when_already_exists=True,
+            wait_for_completion=False,
+            allowed_states=[],
+            failed_states=[],
+            poke_interval=60,
+            deferrable=False,
+        )
+
+    erase() >> retrain()

@@ -1,17 +1,23 @@
-"""What belongs together, where it began, whom it reaches; with pages, and sent on if asked for.
+"""Groups alerts, anomalies and changes into incidents: where each began, whom it reaches.
 
 Runs after either of telemetry_anomalies and service_map, and takes up every window of which both
 are there and incidents are missing or out of date. So the order in which windows were analysed
 doesn't matter, and an event that came while a run was under way loses nothing.
+
+**Needs**: a window's results of telemetry_anomalies and service_map.
+
+**Writes**: incidents with ranked likely causes and their pages in ``aiops.analysis.results``; sends
+them on where ``aiops.group_incidents.post`` says so (a dry run by default).
 """
 
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, task, task_group
+from airflow.sdk import DAG, Param, task, task_group
 
 from pipelines.core.project import find_project
 from signalbox_airflow.analysis import ANOMALIES_READY, SERVICE_MAP_READY
+from signalbox_airflow.parsing import OWNER, described
 
 PROJECT = find_project(__file__)
 
@@ -21,17 +27,27 @@ with DAG(
     schedule=(ANOMALIES_READY | SERVICE_MAP_READY),
     catchup=False,
     max_active_runs=1,
-    tags=["signalbox", "aiops"],
-    doc_md=__doc__,
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    tags=["signalbox", "aiops", "incidents"],
+    doc_md=described(__doc__, "incidents", "operations"),
+    params={
+        "window": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^\d{8}T\d{6}Z_\d{8}T\d{6}Z$",
+            title="Only this window",
+            description="Group it anew, for example 20260412T100000Z_20260412T110000Z; empty = "
+            "every window whose incidents are missing or out of date.",
+        )
+    },
+    default_args={"owner": OWNER, "retries": 2, "retry_delay": timedelta(minutes=1)},
 ) as dag:
 
     @task(task_id="pending", doc_md="Windows whose incidents are missing or out of date.")
-    def pending() -> list[str]:
+    def pending(params: dict[str, Any]) -> list[str]:
         """List the windows."""
         from signalbox_airflow.analysis_work import pending_windows
 
-        return pending_windows(PROJECT)
+        return [params["window"]] if params["window"] else pending_windows(PROJECT)
 
     @task(task_id="group_incidents", map_index_template="{{ named }}", doc_md="Groups findings.")
     def group_incidents(window: str) -> str:

@@ -1,29 +1,43 @@
-"""Watch the model in production: data, drift, fairness, outcomes. Alarms ask for a new training."""
+"""Watches the model in production: data, drift, fairness, outcomes. Alarms ask for a new training.
+
+**Needs**: a released model (DAG model_release) and the predictions of batch_scoring; for figures
+about outcomes also a file of them (section ``monitoring`` of ``release.yaml``).
+
+**Writes**: ``monitoring/<date>.json`` and its page; alarms in the ledger. A serious alarm starts
+model_release, at most as often as ``release.yaml`` allows.
+"""
 
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, task
+from airflow.sdk import DAG, CronTriggerTimetable, Param, task
 
 from pipelines.core.project import find_project
+from signalbox_airflow.parsing import OWNER, RETRAIN, described, time_of
 
 PROJECT = find_project(__file__)
-
-RETRAIN = Asset(name="retrain/model_release", uri="signalbox://retrain/model_release")
-"""An event on it asks the DAG model_release for a new training."""
 
 with DAG(
     "model_monitoring",
     schedule=CronTriggerTimetable("0 5 * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
-    tags=["signalbox", "mlops"],
-    doc_md=__doc__,
-    default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
+    tags=["signalbox", "mlops", "monitoring"],
+    doc_md=described(__doc__, "model-release", "operations"),
+    params={
+        "until": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="End of the days that are watched",
+            description="Empty = the time of the run. The date names the result.",
+        )
+    },
+    default_args={"owner": OWNER, "retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
 
     @task(task_id="watch", doc_md="Measures the last days' batches; alarms go to the ledger.")
-    def watch(dag_run: Any = None) -> dict[str, Any]:
+    def watch(params: dict[str, Any], dag_run: Any = None) -> dict[str, Any]:
         """Watch the days before the run's time, so that a repeated task looks at the same days."""
         from datetime import UTC, datetime
 
@@ -33,13 +47,16 @@ with DAG(
         from pipelines.mlops.monitoring.result import describe
         from pipelines.mlops.monitoring.watch import watch_project
         from pipelines.release.lifecycle import production
+        from signalbox_airflow.notes import ending_noted
 
-        try:
-            if production(PROJECT, "model_release") is None:
-                raise AirflowSkipException("no model in production yet: nothing to watch")
-            result = watch_project(PROJECT, dag_run.run_after, datetime.now(UTC))
-        except SignalboxError as error:
-            raise AirflowFailException(str(error)) from None  # nothing a retry would mend
+        with ending_noted():
+            try:
+                if production(PROJECT, "model_release") is None:
+                    raise AirflowSkipException("no model is in production yet")
+                until = time_of(params["until"]) if params["until"] else dag_run.run_after
+                result = watch_project(PROJECT, until, datetime.now(UTC))
+            except SignalboxError as error:
+                raise AirflowFailException(str(error)) from None  # nothing a retry would mend
         print(describe(result))
         return {
             "date": result.date,

@@ -1,16 +1,39 @@
-"""A model's way to release: one task a stage of ``dvc.yaml``, the gate's verdict, then people."""
+"""Trains a model, tests it, decides by the policy whether it is fit, and asks people to release it.
+
+One task a stage of ``dvc.yaml``, the gate's verdict, the approvers' question.
+
+**Needs**: the data that ``data.source`` in ``params.yaml`` names, and its rules in
+``expectations/``. Runs every Monday, when model_monitoring asks for a new model, and after
+erase_subject.
+
+**Writes**: ``reports/model_release.html``; the run as a git commit under ``refs/runs/``; the
+decision in the ledger; after a release ``released/model_release.json``, a git tag and a line in the
+registry. A rejected model is a result, not a crash: the report says which check failed.
+"""
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
+from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
-from dvc_airflow import DvcTaskGroup
+from dvc_airflow import DvcTaskGroup, RenderConfig
 from pipelines.core.project import find_project
+from signalbox_airflow.parsing import OWNER, RETRAIN, described, params_schema, renamed_params
 from signalbox_airflow.release_path import release_tasks
 
 PROJECT = find_project(__file__)
-RETRAIN = Asset(name="retrain/model_release", uri="signalbox://retrain/model_release")
-"""Updated by model_monitoring when an alarm asks for a new model."""
+
+FORM = [
+    "train.seed",
+    "train.select_by",
+    "train.threshold.rule",
+    "train.calibration",
+    "train.class_weight",
+    "train.use_sensitive",
+    "train.folds",
+    "evaluate.replicates",
+    "validate.max_quarantined_share",
+]
+"""What a person changes for one run; all else goes into the run's configuration (JSON)."""
 
 with DAG(
     "model_release",
@@ -18,11 +41,19 @@ with DAG(
         timetable=CronTriggerTimetable("0 3 * * 1", timezone="UTC"), assets=[RETRAIN]
     ),
     catchup=False,
-    tags=["signalbox", "mlops"],
-    doc_md=__doc__,
-    default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
+    tags=["signalbox", "mlops", "release"],
+    doc_md=described(__doc__, "model-release", "own-data", "params"),
+    default_args={"owner": OWNER, "retries": 1, "retry_delay": timedelta(seconds=10)},
 ) as dag:
-    stages = DvcTaskGroup(project=PROJECT, targets=["report"])
+    stages = DvcTaskGroup(
+        project=PROJECT,
+        render=RenderConfig(
+            targets=["report"],
+            params=FORM,
+            schema=params_schema(PROJECT),
+            renamed=renamed_params,
+        ),
+    )
     release_tasks(
         PROJECT,
         "model_release",

@@ -1,11 +1,17 @@
-"""Who calls whom, window by window, and what moved since the same hours before."""
+"""Maps who calls whom, window by window, and finds what moved since the same hours before.
+
+**Needs**: spans in the lake of ``aiops.analysis.lake`` (DAG collect_telemetry).
+
+**Writes**: a window's map and changes in ``aiops.analysis.results``; then the DAG incidents runs.
+"""
 
 from datetime import timedelta
 
 from airflow.sdk import DAG, task
 
 from pipelines.core.project import find_project
-from signalbox_airflow.analysis import SERVICE_MAP_READY, timetable, window_task
+from signalbox_airflow.analysis import SERVICE_MAP_READY, WINDOW_FORM, timetable, window_task
+from signalbox_airflow.parsing import OWNER, described
 
 PROJECT = find_project(__file__)
 
@@ -13,9 +19,10 @@ with DAG(
     "service_map",
     schedule=timetable(PROJECT),
     catchup=False,
-    tags=["signalbox", "aiops"],
-    doc_md=__doc__,
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    tags=["signalbox", "aiops", "incidents"],
+    doc_md=described(__doc__, "incidents", "own-telemetry"),
+    params=WINDOW_FORM,
+    default_args={"owner": OWNER, "retries": 2, "retry_delay": timedelta(minutes=1)},
 ) as dag:
 
     @task(task_id="map_partitions", doc_md="Cuts the window into hours, long ones into days.")

@@ -1,4 +1,9 @@
-"""What is unusual in metrics and logs, window by window; a backfill finds the same as on time."""
+"""Finds what is unusual in metrics and logs, window by window; late or on time, it is the same.
+
+**Needs**: metrics or logs in the lake of ``aiops.analysis.lake`` (DAG collect_telemetry).
+
+**Writes**: a window's findings in ``aiops.analysis.results``; then the DAG incidents runs.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -6,7 +11,8 @@ from typing import Any
 from airflow.sdk import DAG, task
 
 from pipelines.core.project import find_project
-from signalbox_airflow.analysis import ANOMALIES_READY, timetable, window_task
+from signalbox_airflow.analysis import ANOMALIES_READY, WINDOW_FORM, timetable, window_task
+from signalbox_airflow.parsing import OWNER, described
 
 PROJECT = find_project(__file__)
 
@@ -14,9 +20,10 @@ with DAG(
     "telemetry_anomalies",
     schedule=timetable(PROJECT),
     catchup=False,
-    tags=["signalbox", "aiops"],
-    doc_md=__doc__,
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    tags=["signalbox", "aiops", "incidents"],
+    doc_md=described(__doc__, "incidents", "own-telemetry"),
+    params=WINDOW_FORM,
+    default_args={"owner": OWNER, "retries": 2, "retry_delay": timedelta(minutes=1)},
 ) as dag:
 
     @task(task_id="metric_partitions", doc_md="Cuts the services with metrics into partitions.")

@@ -1,8 +1,9 @@
-"""Write ``docs/params.md``: every parameter, as the typed models have it.
+"""Write ``docs/params.md`` and ``params.schema.json``: every parameter, from the typed models.
 
-``python docs/make_params.py`` writes the page; a unit test holds the page equal to what `page`
-returns. A key's description is the text below its field in the model's class, or its entry in
-the class's section ``Attributes``, or else its comment in ``params.yaml`` or ``release.yaml``.
+``python docs/make_params.py`` writes both; a unit test holds them equal to what `page` and `schema`
+return. The page is for people; the schema, of ``params.yaml`` alone, for Airflow's trigger forms
+and for editors. A key's description is the text below its field in the model's class, or its entry
+in the class's section ``Attributes``, or else its comment in ``params.yaml`` or ``release.yaml``.
 """
 
 import ast
@@ -25,6 +26,7 @@ from ruamel.yaml import YAML
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "params.md"
+SCHEMA = PROJECT / "params.schema.json"
 
 INTRODUCTION = """\
 # Parameters
@@ -340,7 +342,124 @@ def _comments(file: Path) -> dict[str, str]:
     return found
 
 
+TITLES = {
+    "aiops.alert_history.days": "Length of the alert history",
+    "aiops.alert_history.lake": "Folder of the telemetry lake",
+    "aiops.alert_history.until": "Last day of the alert history",
+    "aiops.export_rules.alertmanager_version": "Release of your Alertmanager",
+    "aiops.export_rules.publish.shadow": "Shadow mode: publish nothing",
+    "aiops.mine_rules.expiry_days": "Lifetime of a rule",
+    "aiops.mine_rules.hold.again_seconds": "A second alert within … pages at once",
+    "aiops.mine_rules.hold.min_pages": "Pages that make an alert name noisy",
+    "aiops.mine_rules.hold.wait_seconds": "Time that an alert is held",
+    "aiops.select_rules.short_wait_seconds": "Time held where the history is short",
+    "evaluate.replicates": "Bootstrap replicates of each interval",
+    "train.calibration": "Calibration of scores",
+    "train.class_weight": "Weight of the rarer label",
+    "train.folds": "Cross-validation folds",
+    "train.seed": "Random seed",
+    "train.select_by": "Score that chooses the model",
+    "train.threshold.rule": "Rule for the decision threshold",
+    "train.use_sensitive": "Sensitive features are model inputs",
+    "validate.max_quarantined_share": "Largest share of rows in quarantine",
+}
+"""Titles of the trigger forms' fields, in plain words; of all other keys the name is the title."""
+
+UNITS = {"alert_history.days": "days", "max_quarantined_share": "0 to 1"}
+"""Units that no key's last word says, by the end of the key."""
+
+_CHOICES = re.compile(r"^[^;]*\|[^;]*(; |$)")
+"""A list of choices at the beginning of a comment; the schema has them as ``enum``."""
+_SUFFIXES = ("seconds", "minutes", "hours", "days", "mb")
+
+
+def schema() -> str:
+    """Return the JSON schema of ``params.yaml``."""
+    from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+    from pipelines.aiops.params import AiopsParams
+    from pipelines.core.params import Params
+
+    comments = _comments(PROJECT / "params.yaml")
+    keys = _keys(Params, AiopsParams)
+
+    class Described(GenerateJsonSchema):
+        """Takes descriptions from where the page takes them; adds titles and units."""
+
+        def model_schema(self, schema: Any) -> dict[str, Any]:
+            made = super().model_schema(schema)
+            model = schema["cls"]
+            made.pop("title", None)
+            made["description"] = _text(_first_paragraph(model))
+            texts = _descriptions(model)
+            for name, field in model.model_fields.items():
+                shown = field.alias or name
+                found = keys.get((model, shown), [])
+                beside = next(filter(None, map(comments.get, found)), "")
+                text = texts.get(name) or _CHOICES.sub("", beside)
+                _describe(made["properties"][shown], shown, found, _text(_plain(text)))
+            return made
+
+    _, made = models_json_schema(
+        [(Params, "validation"), (AiopsParams, "validation")],
+        by_alias=True,
+        schema_generator=Described,
+    )
+    root = made["$defs"].pop("Params")
+    root["properties"]["aiops"] |= {"$ref": "#/$defs/AiopsParams"}
+    for left in ("additionalProperties", "type", "default"):
+        root["properties"]["aiops"].pop(left, None)
+    whole = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "params.yaml of Signalbox",
+        **root,
+        "$comment": "Generated from the typed models by python docs/make_params.py.",
+        "$defs": dict(sorted(made["$defs"].items())),
+    }
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+
+def _keys(params: type[BaseModel], aiops: type[BaseModel]) -> dict[tuple[Any, str], list[str]]:
+    """Model and name of a field → the keys that it has in ``params.yaml``."""
+    found: dict[tuple[Any, str], list[str]] = {}
+
+    def walk(model: type[BaseModel], above: str) -> None:
+        for name, field in model.model_fields.items():
+            shown = field.alias or name
+            key = f"{above}.{shown}".removeprefix(".")
+            found.setdefault((model, shown), []).append(key)
+            for mark, child in _models(field.annotation):
+                walk(child, key + mark)
+
+    walk(params, "")
+    walk(aiops, "aiops")
+    return found
+
+
+def _describe(made: dict[str, Any], name: str, keys: list[str], text: str) -> None:
+    """Give one property its title, unit and description."""
+    words = name.split("_")
+    unit = words.pop() if len(words) > 1 and words[-1] in _SUFFIXES else None
+    unit = next((UNITS[end] for end in UNITS if any(map(_ends_with(end), keys))), unit)
+    plain = " ".join(words)
+    made["title"] = next(filter(None, map(TITLES.get, keys)), plain[:1].upper() + plain[1:])
+    if unit:
+        made["unit"] = unit
+    if text:
+        made["description"] = text[:1].upper() + text[1:]
+
+
+def _ends_with(end: str) -> Any:
+    return lambda key: f".{key}".endswith(f".{end}")
+
+
+def _text(markdown: str) -> str:
+    """Return words for a form, which shows no Markdown and whose fields are empty, not null."""
+    return markdown.replace("`", "").replace("null = ", "empty = ").strip()
+
+
 if __name__ == "__main__":
     sys.path.insert(0, str(PROJECT))
-    PAGE.write_text(page(), encoding="utf-8")
-    print(PAGE)
+    for file, text in ((PAGE, page()), (SCHEMA, schema())):
+        file.write_text(text, encoding="utf-8")
+        print(file)

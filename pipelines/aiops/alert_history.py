@@ -1,8 +1,9 @@
 """Stage ``alert_history``: freeze a window of the lake, held against the contract's expectations.
 
 Outs: ``data/alert_history/`` with ``alerts.parquet``, ``tickets.parquet`` and ``changes.parquet``,
-each sorted by time and key, and ``quarantine/alert_history.parquet`` with everything that could not
-be read or broke a rule, and why. Evidence details:
+each sorted by time and key, ``feedback.json`` where people have judged something
+(`pipelines.aiops.lake.feedback`), and ``quarantine/alert_history.parquet`` with everything that
+could not be read or broke a rule, and why. Evidence details:
 `pipelines.aiops.alerting.evidence.HistoryDetails`.
 """
 
@@ -33,6 +34,9 @@ from pipelines.aiops.lake.contract import (
 )
 from pipelines.aiops.lake.days import day_files, days_of, files_between, quarantine_files
 from pipelines.aiops.lake.engine import opened, parquet
+from pipelines.aiops.lake.feedback import figure as judged_right
+from pipelines.aiops.lake.feedback import freeze as freeze_feedback
+from pipelines.aiops.lake.feedback import read_frozen
 from pipelines.aiops.lake.freeze import Part, freeze, rejected_rows
 from pipelines.aiops.lake.profile import profile_of
 from pipelines.aiops.lake.store import write_if_changed
@@ -160,6 +164,7 @@ def describe(
                     f"the alert begins more than {SUSPICIOUS_HOURS} hours before the ticket is "
                     "opened, or after it was closed, or is of another service", n, "links"),
             _suspicious_share(seen["only_suspicious"], seen["linked"]),
+            judged_right(read_frozen(HISTORY), STAGE),
         ],
         details=HistoryDetails(
             window=HistoryDays(first=span.first, last=span.last),
@@ -319,7 +324,12 @@ def main(params: AiopsParams) -> None:
         span = window(raw, lake, settings)
         rules, parts = _judge(raw, lake, span)
         counts: dict[str, int] = {}
-        write_folder(HISTORY, lambda folder: counts.update(_freeze(raw, parts, folder)))
+
+        def fill(folder: Path) -> None:
+            counts.update(_freeze(raw, parts, folder))
+            freeze_feedback(lake, folder)
+
+        write_folder(HISTORY, fill)
         rejected = _quarantine(raw, lake, span, parts, rules)
         _stop_at(settings, counts, rejected)
         missing = [day.isoformat() for day in span.days if not day_files(lake, ALERTS, day)]

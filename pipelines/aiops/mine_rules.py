@@ -2,7 +2,8 @@
 
 Out ``rules/candidates.json``: ``window`` (start and end of the history), ``tried`` (family →
 candidates tried) and ``rules``, families in the order of reports. Evidence details:
-`pipelines.aiops.alerting.evidence.MiningDetails`.
+`pipelines.aiops.alerting.evidence.MiningDetails`, and, where people have judged rules or findings,
+``feedback``: what they said, and the alert names that are spared because of it.
 """
 
 from pathlib import Path
@@ -12,11 +13,18 @@ from pipelines.aiops.alerting import windows as memory
 from pipelines.aiops.alerting.config import process_of
 from pipelines.aiops.alerting.config.parse import config_with_pagers
 from pipelines.aiops.alerting.evidence import LeftOut, MiningDetails, NoisyName, Span, Tried
-from pipelines.aiops.alerting.mining.history import History, Mined, exclusions, history_of
+from pipelines.aiops.alerting.mining.history import (
+    History,
+    Mined,
+    exclusions,
+    history_of,
+    with_feedback,
+)
 from pipelines.aiops.alerting.mining.hold import MinedHold
 from pipelines.aiops.alerting.mining.mine import mine_families
 from pipelines.aiops.alerting.rules import RULES
 from pipelines.aiops.alerting.windows import HistoryWindow, iso, moment, whole_window
+from pipelines.aiops.lake.feedback import harmful_names, read_frozen
 from pipelines.aiops.lake.read import read_history, read_tickets
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY
@@ -36,7 +44,7 @@ def main(params: AiopsParams) -> None:
     whole = whole_window(frame)
     config = config_with_pagers(own.alertmanager_yml, own.paging_receivers, process_of(*own.reader))
     tickets = read_tickets(HISTORY / "tickets.parquet")
-    history = history_of(frame, params.mine_rules, [whole], config)
+    history = history_of(frame, with_feedback(params.mine_rules, HISTORY), [whole], config)
     found = mine_families(history, tickets, own.chat_receiver, own.chat_url)
     write_json(CANDIDATES, candidates_document(found, whole))
     path = own.alertmanager_yml
@@ -102,8 +110,18 @@ def describe(history: History, found: dict[str, Mined], inputs: dict[str, str]) 
                 for exclusion in exclusions(history)
             ],
             heartbeats=list(history.heartbeats),
-        ).model_dump(mode="json"),
+        ).model_dump(mode="json")
+        | ({"feedback": feedback_details()} if read_frozen(HISTORY) else {}),
     )
+
+
+def feedback_details() -> dict[str, Any]:
+    """List what people said, in numbers, and the names that no rule holds because of it."""
+    judged = read_frozen(HISTORY)
+    return {
+        "spared": harmful_names(judged),
+        "judged": [subject.model_dump(mode="json") for subject in judged],
+    }
 
 
 def _figure(name: str, label: str, value: float, n: int, unit: str) -> Figure:

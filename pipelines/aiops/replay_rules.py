@@ -10,7 +10,8 @@ holds anything, it is judged by itself in the same two ways.
 Outs: ``rules/outcomes.parquet`` (an alert a row: what happens to it with today's configuration,
 ``baseline_…``, and out of sample with rules, ``candidate_…``), ``plots/rules_pages_per_day.csv``,
 ``evidence/replay_rules.json``, ``metrics/replay_rules.json``. `details` of the evidence:
-`pipelines.aiops.alerting.evidence.ReplayDetails`.
+`pipelines.aiops.alerting.evidence.ReplayDetails`, and ``operations``, by week, team and receiver:
+`pipelines.aiops.alerting.evaluation.operations.Operations`.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +24,14 @@ from pipelines.aiops.alerting.config import Process, process_of
 from pipelines.aiops.alerting.evaluation import BacktestResult, figures, tables, together
 from pipelines.aiops.alerting.evaluation.backtest import Fold
 from pipelines.aiops.alerting.evaluation.baselines import BASELINES
+from pipelines.aiops.alerting.evaluation.operations import (
+    Operations,
+    PageLoad,
+    operation_figures,
+    operations,
+    read_answers,
+    read_handled,
+)
 from pipelines.aiops.alerting.evaluation.tables import JudgedFold, JudgedWindow
 from pipelines.aiops.alerting.evidence import (
     EXPORT_SUMMARY,
@@ -102,6 +111,8 @@ class Third:
         What each of `BASELINES` does there.
     outcomes : pyarrow.Table
         What happens to each of its alerts.
+    load : PageLoad
+        Its pages by week, team and receiver.
     pagerduty : BacktestResult or None
         What PagerDuty's form does there, where something is exported to it.
     """
@@ -109,6 +120,7 @@ class Third:
     fold: JudgedFold
     others: tuple[BacktestResult, ...]
     outcomes: Any
+    load: PageLoad
     pagerduty: BacktestResult | None = None
 
     @classmethod
@@ -118,7 +130,7 @@ class Third:
         others = tuple(each.measure(unseen.backtest) for each in BASELINES)
         held = unseen.in_pagerduty() if pagerduty else None
         fold = unseen.fold()
-        return cls(JudgedFold.of(fold), others, outcomes_of(fold), held)
+        return cls(JudgedFold.of(fold), others, outcomes_of(fold), PageLoad.of(fold), held)
 
 
 def judged(case: Case, rules: tuple[Rule, ...], make: Callable[[Unseen], Made]) -> tuple[Made, ...]:
@@ -182,6 +194,16 @@ def details(
         ),
         pagerduty=pagerduty_outcome(thirds, exported),
     )
+
+
+def operations_of(case: Case, thirds: Sequence[Third], effect: BacktestResult) -> Operations:
+    """Say what being on call is like: KPIs of operations."""
+    found = read_answers(
+        HISTORY, [third.outcomes for third in thirds], case.params.runtime.memory_mb
+    )
+    pagers = [each.name for each in case.config.receivers if each.integrations and each.pages]
+    handled = read_handled(HISTORY, case.whole, effect.incidents, case.frame.tickets)
+    return operations(case.whole, [third.load for third in thirds], pagers, found, handled)
 
 
 def _span(window: HistoryWindow) -> Span:
@@ -327,14 +349,23 @@ def main(params: AiopsParams) -> None:
             "certificate": certificate(effect, deployed.effect, hashes, process_of(*own.reader))
         }
     )
+    work = operations_of(case, thirds, effect)
+    no_page = (
+        ""
+        if len(effect.baseline)
+        else figures.why_no_page(
+            sum(fold.alerts for fold in folds), sum(fold.points for fold in folds)
+        )
+    )
     evidence = Evidence(
         stage=STAGE,
         inputs=hashes,
         figures=[
             *figures.figures(folds, deployed, rules),
             *figures.pagerduty_figures(in_pagerduty(thirds), sum(exported.services.values())),
+            *operation_figures(work, no_page),
         ],
-        details=told.model_dump(mode="json"),
+        details=told.model_dump(mode="json") | {"operations": work.model_dump(mode="json")},
     )
     outcomes = [third.outcomes for third in thirds]
     del case, thirds  # the alerts aren't needed any more, and sorting takes memory

@@ -5,7 +5,6 @@ Outs: ``reports/alert_noise_reduction.html`` (self-contained, prints on A4) and
 date of its making, a host or a path outside the project: the same evidence gives the same bytes.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from pipelines.aiops.alerting.evidence import EXPORT_SUMMARY, ExportSummary, RuleOutcome
@@ -18,7 +17,7 @@ from pipelines.core.settings import validate_as
 from pipelines.core.stage import log, run_stage
 from pipelines.reporting import decision as gate
 from pipelines.reporting import index
-from pipelines.reporting.blocks import Chapter, Fold
+from pipelines.reporting.blocks import folded
 from pipelines.reporting.page import Page, render
 from pipelines.reporting.provenance import gather, read_evidence_of, read_records
 from pipelines.reporting.record import record
@@ -43,7 +42,7 @@ def gather_inputs(params: AiopsParams) -> Inputs:
 
 
 def make_page(inputs: Inputs) -> Page:
-    """Put the chapters in the order in which a reader needs them; harmful rules come first."""
+    """Put the chapters in the order in which a reader needs them, folded but for what decides."""
     decided = gate.read_decision(inputs.evidence[GATE])
     label, notice = headline.notice(inputs)
     first = headline.harmful_rules_chapter(inputs)
@@ -57,31 +56,29 @@ def make_page(inputs: Inputs) -> Page:
         notice=notice,
         chapters=[
             *([first] if first else []),
-            outcome.chapter(inputs),
-            incidents.incidents_chapter(inputs),
+            gate.chapter(decided, inputs.sources, "aiops.gate_rules"),
+            folded(incidents.incidents_chapter(inputs)),
             headline.next_step(inputs, decided),
-            outcome.wait_chapter(inputs),
-            _checks(inputs, decided),
-            rules.paging_chapter(inputs),
-            rules.chapter(inputs),
-            remains.remains_chapter(inputs),
-            outcome.proof_chapter(inputs),
-            remains.dropped_chapter(inputs),
-            limits.data(inputs),
-            limits.limits(inputs),
-            limits.reproduce(),
-            index.chapter(inputs.sources),
+            *(
+                folded(chapter)
+                for chapter in (
+                    outcome.chapter(inputs),
+                    outcome.wait_chapter(inputs),
+                    rules.paging_chapter(inputs),
+                    rules.chapter(inputs),
+                    remains.remains_chapter(inputs),
+                    outcome.proof_chapter(inputs),
+                    remains.dropped_chapter(inputs),
+                    limits.data(inputs),
+                    limits.limits(inputs),
+                    limits.reproduce(),
+                    index.chapter(inputs.sources),
+                )
+            ),
         ],
         foot=index.foot(JSON),
         styles=("folds.css",),
     )
-
-
-def _checks(inputs: Inputs, decided: gate.Decision) -> Chapter:
-    """Show the checks; the policy behind them is folded away."""
-    made = gate.chapter(decided, inputs.sources, "aiops.gate_rules")
-    *shown, policy = made.blocks
-    return replace(made, blocks=[*shown, Fold("The policy, and who answers for it", [policy])])
 
 
 def make_record(inputs: Inputs) -> dict[str, Any]:

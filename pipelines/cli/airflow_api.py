@@ -227,15 +227,24 @@ def follow(
 
 
 def _line(api: AirflowApi, dag: str, run: str, task: TaskState) -> str:
-    how = task.state
+    how, seconds = task.state, task.seconds or 0.0
     if how == "success" and task.map_index < 0:
-        how = _status(api.xcom(dag, run, task.name)) or how
-    return f"  {task.label:<22} {how:<10} {task.seconds or 0:7.1f} s"
+        result = api.xcom(dag, run, task.name)
+        how = _status(result) or how
+        seconds = _own_seconds(result, seconds)
+    return f"  {task.label:<22} {how:<10} {seconds:7.1f} s"
 
 
 def _status(result: Any) -> str:
     """How DVC came by a stage's outs: ran, cached or unchanged; empty for other tasks."""
     return str(result.get("status", "")) if isinstance(result, dict) else ""
+
+
+def _own_seconds(result: Any, seconds: float) -> float:
+    """Seconds that a task's stages took; a task that waited for them to run counts the waiting."""
+    stages = result.get("stages") if isinstance(result, dict) else None
+    own = [stage["seconds"] for stage in stages or () if isinstance(stage, dict)]
+    return sum(own) if own else seconds  # the save task names the stages alone
 
 
 def explain_failure(api: AirflowApi, dag: str, run: str, console: Console) -> None:

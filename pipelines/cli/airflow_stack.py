@@ -37,6 +37,7 @@ LOGS = HOME / "logs"
 PASSWORDS = HOME / "passwords.json"
 _SECRET = HOME / "jwt_secret"
 USER = "admin"
+_MODE = "AIRFLOW__DVC_AIRFLOW__MODE"
 
 
 def password() -> str:
@@ -59,7 +60,7 @@ def environment(port: int) -> dict[str, str]:
     ``PYTHONDONTWRITEBYTECODE`` is taken out: without byte code every process compiles Airflow anew.
     """
     password()
-    address = f"http://127.0.0.1:{port}"
+    address = address_of(port)
     settings = {
         "AIRFLOW_HOME": str(HOME),
         VARIABLE: str(PROJECT),
@@ -76,11 +77,16 @@ def environment(port: int) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": address,
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API_AUTH__JWT_SECRET": _secret(),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME / 'airflow.db'}",
+        # Seconds that a writer waits for another; with SQLite's 5 a loaded machine answers 500.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME / 'airflow.db'}?timeout=60",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(LOGS),
+        # All tasks run on this machine, so one process may run all stages of a run.
+        _MODE: os.environ.get(_MODE, "watcher"),
+        # Seconds between looks when there is nothing to do: half of it is added to every task.
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "GX_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -146,24 +152,48 @@ class Stack:
         Port of the API server and UI on loopback.
     owner
         Process id of the command that started it.
+    since
+        When that process began, seconds since 1970: a number is given to other processes later.
     """
 
     port: int
     owner: int
+    since: float
 
     @property
     def address(self) -> str:
         """Address of UI and API."""
-        return f"http://127.0.0.1:{self.port}"
+        return address_of(self.port)
+
+
+def address_of(port: int) -> str:
+    """Address of UI and API on a port."""
+    return f"http://127.0.0.1:{port}"
 
 
 def running() -> Stack | None:
-    """Return the stack that another command of this project runs now, if it answers."""
+    """Return the stack that another command of this project runs now, if it answers.
+
+    An Airflow of another project may listen on a port that ours had: it has another password.
+    """
     try:
         stack = Stack(**json.loads(_STATE.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
-    return stack if psutil.pid_exists(stack.owner) and _healthy(stack.address) else None
+    began = _began(stack.owner)
+    # Within a minute: where the clock was set meanwhile, a process seems to have begun at another
+    # time; no other one gets its number so soon.
+    if began is None or abs(began - stack.since) > 60:
+        return None
+    return stack if _healthy(stack.address) and _is_ours(stack) else None
+
+
+def _began(pid: int) -> float | None:
+    """When a process began; None if there is none."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _to_stderr(message: str) -> None:
@@ -184,10 +214,15 @@ def started(port: int | None = None, tell: Callable[[str], None] = _to_stderr) -
     Raises
     ------
     SignalboxError
-        If a component ends or doesn't answer in time while Airflow starts; names its log.
+        If the port is taken; if a component ends or doesn't answer in time while Airflow starts
+        (names its log).
     """
+    if port is not None and not is_free(port):
+        raise SignalboxError(
+            f"port {port} is taken by another program; name another one, or leave --port out"
+        )
     signal.signal(signal.SIGTERM, _end)
-    stack = Stack(port or free_port(), os.getpid())
+    stack = Stack(port or free_port(), os.getpid(), _began(os.getpid()) or 0.0)
     env = environment(stack.port)
     LOGS.mkdir(parents=True, exist_ok=True)
     _migrate(env)
@@ -317,6 +352,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of loopback now."""
+    with socket.socket() as probe:
+        # As Airflow's server asks for it: a port whose last connections are closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def log_of(component: str) -> Path:
     """Log file of a component."""
     return LOGS / f"{component}.log"
@@ -356,7 +403,7 @@ def _die_with_parent() -> None:
 
 def _wait(stack: Stack, processes: dict[str, subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while not _healthy(stack.address):
+    while not (_healthy(stack.address) and _is_ours(stack)):
         for name, process in processes.items():
             if process.poll() is not None:
                 raise SignalboxError(
@@ -377,6 +424,15 @@ def _healthy(address: str) -> bool:
         return False
     parts = ("metadatabase", "scheduler", "dag_processor")
     return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+
+
+def _is_ours(stack: Stack) -> bool:
+    """Whether the Airflow that answers takes this project's login."""
+    login = {"username": USER, "password": password()}
+    try:
+        return httpx.post(f"{stack.address}/auth/token", json=login, timeout=30).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:

@@ -6,14 +6,13 @@ to do); 2 wrong usage; ``compliance --strict`` also ends with 1 if a requirement
 evidence at all or is not met.
 """
 
-import json
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
-from rich.console import Console
 
-from pipelines.cli.console import AsJson, Project, one_line_errors, print_json
+from pipelines.cli.console import AsJson, Project, one_line_errors, print_json, print_lines
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
@@ -21,25 +20,60 @@ if TYPE_CHECKING:
     from pipelines.mlops.compliance.gdpr import Privacy
     from pipelines.mlops.compliance.ledger_chapters import ReportedKpi
     from pipelines.mlops.privacy.accountability import HeldTelemetry
-    from pipelines.release.kpis import KpiResult
+    from pipelines.release.kpis import KpiResult, Point
 
 
 SHOWN = 30
-"""Values of a trend that fit a line."""
+"""Values of a trend that are drawn: so many fit a line of 80 columns."""
+
+
+class ShownPoint(TypedDict):
+    """A value of a trend: of which entry of the ledger, when, of which run or commit."""
+
+    seq: int
+    time: str
+    run: str
+    value: float | None
+
+
+class ShownKpi(TypedDict):
+    """A KPI and where it stands: ``kpis --json`` prints a list of these."""
+
+    id: str
+    owner: str
+    measures: str
+    formula: str
+    target: float
+    direction: str
+    unit: str
+    product: str
+    value: float | None
+    met: bool | None
+    missing: str
+    figures: dict[str, float | None]
+    trend: list[ShownPoint]
 
 
 def kpis(
     as_json: AsJson = False,
     project: Project = Path(),
-    product: Annotated[str, typer.Option(help="Only this product's; empty = all.")] = "",
+    product: Annotated[str, typer.Option(help="Only this product's; default: all.")] = "",
 ) -> None:
-    """Show every KPI: value, target, whether it is met, and its trend over the ledger."""
+    """Show every KPI: value, target, whether it is met, and its trend over the ledger.
+
+    Example: signalbox kpis --product model_release
+    """
+    from pipelines.release.registry.read import load_product
+
     with one_line_errors():
+        if product:
+            load_product(project, product)
         results = read_kpis(project, product)
     if as_json:
         print_json([result.to_dict() for result in results])
         return
-    show(Console(), results)
+    own = f" of {product}" if product else ""
+    print_lines(kpi_lines(results) or [f"no KPIs{own}: define them in release.yaml, section kpis"])
 
 
 def read_kpis(project: Path, product: str = "") -> "list[KpiResult]":
@@ -72,37 +106,59 @@ def read_kpis(project: Path, product: str = "") -> "list[KpiResult]":
     return results
 
 
-def show(console: Console, results: "list[KpiResult]") -> None:
-    """Print one row a KPI."""
-    from rich.table import Table
-    from rich.text import Text
+def kpi_lines(results: "list[KpiResult]") -> list[str]:
+    """Say of each KPI its value, target, whether it is met, and how it came there."""
+    lines = []
+    for product, own in groupby(results, lambda result: result.kpi.product):
+        lines.append(f"{product}:")
+        for result in own:
+            lines += _kpi_lines(result)
+    return lines
 
+
+def _kpi_lines(result: "KpiResult") -> list[str]:
+    kpi = result.kpi
+    demand = f"target {'≥' if kpi.direction == 'at_least' else '≤'} {kpi.target:.4g}"
+    if result.value is None:
+        state = f"no value, {demand} {kpi.unit}".rstrip()
+    else:
+        value = f"{result.value:.4g} {kpi.unit}".rstrip()
+        state = f"{value}, {demand}: {'met' if result.met else 'missed'}"
+    lines = [f"  {kpi.id}: {state}", f"    {kpi.measures} ({kpi.owner})"]
+    lines += [f"    {result.missing}"] * bool(result.missing)
+    return [*lines, f"    {_trend(result.trend)}"]
+
+
+def _trend(points: "list[Point]") -> str:
+    """Say how the values ran, with the dates of the first and the last."""
     from pipelines.release.kpis import spark
 
-    if not results:
-        console.print("No KPIs: define them in release.yaml, section kpis.")
-        return
-    table = Table(box=None, pad_edge=False)
-    for title in ("KPI", "value", "target", "", "trend", "owner"):
-        table.add_column(title, justify="right" if title in ("value", "target") else "left")
-    for result in results:
-        kpi = result.kpi
-        word = {True: "met", False: "missed", None: "no value"}[result.met]
-        cells = (
-            f"{kpi.id}\n  {result.missing or kpi.measures}",
-            "–" if result.value is None else f"{result.value:.4g} {kpi.unit}".rstrip(),
-            f"{'≥' if kpi.direction == 'at_least' else '≤'} {kpi.target:.4g}",
-            word,
-            spark([point.value for point in result.trend][-SHOWN:]),
-            kpi.owner,
+    known = [point for point in points if point.value is not None]
+    if not known:
+        return (
+            f"no value in {len(points)} entries of the ledger"
+            if points
+            else "no value in the ledger yet"
         )
-        table.add_row(*map(Text, cells))  # as text: what a file says is no markup
-    console.print(table)
+    first, last = known[0], known[-1]
+    end = f"{last.value:.4g} on {last.time[:10]}"
+    if len(known) == 1:
+        return f"one value in the ledger: {end}"
+    drawn = spark([point.value for point in points][-SHOWN:])
+    return f"{first.value:.4g} on {first.time[:10]} → {end}, {len(known)} values: {drawn}"
 
 
 HTML = Path("reports/compliance.html")
 JSON = Path("reports/compliance.json")
 INDEX = Path("reports/index.html")
+
+
+class WrittenCompliance(TypedDict):
+    """What ``compliance --json`` prints: requirements by status, and paths below the project."""
+
+    counts: dict[str, int]
+    report: str
+    index: str
 
 
 def compliance(
@@ -116,16 +172,16 @@ def compliance(
 
     Requirements of the EU AI Act, the GDPR, Local Law 144 and the four-fifths rule against what
     the artifacts show.
+
+    Example: signalbox compliance --strict
     """
-    console = Console()
     with one_line_errors():
         counts = write(project.resolve())
         if as_json:
-            typer.echo(json.dumps({"counts": counts, "report": str(HTML), "index": str(INDEX)}))
+            print_json(WrittenCompliance(counts=counts, report=str(HTML), index=str(INDEX)))
         else:
-            for status, number in counts.items():
-                console.print(f"{status:8} {number}", highlight=False)
-            console.print(f"report:  {HTML}\nindex:   {INDEX}", highlight=False)
+            print_lines(f"{status:8} {number}" for status, number in counts.items())
+            print_lines([f"report:  {HTML}", f"index:   {INDEX}"])
         red = counts["missing"] + counts["not met"]
         if strict and red:
             raise SignalboxError(f"{red} requirements have no evidence or are not met; see {HTML}")

@@ -4,15 +4,14 @@ Exit codes: 0 erased and proven (or erased before), listed, or nothing to list; 
 something remains, or the input is wrong; 2 wrong usage.
 """
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import AsJson, one_line_errors, print_lines
+from pipelines.cli.console import AsJson, one_line_errors, print_json, print_lines
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
@@ -57,15 +56,17 @@ def erase(  # noqa: PLR0917
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Run model_release afterwards, without the subject.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Erase a person from data, splits, quarantine, predictions, runs, DVC cache and remote.
 
     With --telemetry: from the lake, its quarantine and inboxes, results and state.
 
     The proof goes to the ledger under a keyed hash of the subject, without personal data.
+
+    Example: signalbox erase --find age=39,sex=Male
     """
-    console = Console()
+    console = Console(stderr=as_json)
     with one_line_errors():
         project = Path.cwd()
         if telemetry:
@@ -74,24 +75,24 @@ def erase(  # noqa: PLR0917
             from pipelines.cli.telemetry_commands import erase_telemetry
 
             text = read_key(whole=yes) if telemetry == "-" else telemetry
-            erase_telemetry(console, project, text, yes=yes, as_json=as_json)
+            erase_telemetry(project, text, yes=yes, as_json=as_json)
             return
         if find:
-            _show_found(console, project, find, as_json)
+            _show_found(project, find, as_json)
             return
         if clear:
-            _clear(console, project, as_json)
+            _clear(project, as_json)
             return
         name = read_key(whole=yes) if subject == "-" else subject
         if not name:
             raise SignalboxError("name a subject, or look for one with --find")
         if token:
-            _show_token(console, project, name, as_json)
+            _show_token(project, name, as_json)
             return
         if not yes:
             typer.echo(_found(project, name), err=True)
             typer.confirm("This cannot be undone. Erase the subject?", abort=True, err=True)
-        _erase(console, project, name, keep_cache=keep_cache, as_json=as_json)
+        _erase(project, name, keep_cache=keep_cache, as_json=as_json)
     if retrain:
         _retrain(console)
 
@@ -130,7 +131,16 @@ def _found(project: Path, name: str) -> str:
     return preview(project, name, Ledger.of(project))
 
 
-def _erase(console: Console, project: Path, name: str, *, keep_cache: bool, as_json: bool) -> None:
+class ErasedSubject(TypedDict):
+    """What ``erase --json`` prints; `proof` is what the ledger's entry holds."""
+
+    repeated: bool
+    complete: bool
+    notes: list[str]
+    proof: dict[str, Any]
+
+
+def _erase(project: Path, name: str, *, keep_cache: bool, as_json: bool) -> None:
     from pipelines.mlops.privacy.accountability import PrivacyParams
     from pipelines.mlops.privacy.erase import erase as do
     from pipelines.release.config import load_section
@@ -141,10 +151,16 @@ def _erase(console: Console, project: Path, name: str, *, keep_cache: bool, as_j
         project, name, Ledger.of(project), keep_cache=keep_cache, models_days=privacy.models_days
     )
     if as_json:
-        shown = {"repeated": done.repeated, "complete": done.complete, "notes": done.notes}
-        console.print_json(json.dumps({**shown, "proof": done.proof}))
+        print_json(
+            ErasedSubject(
+                repeated=done.repeated,
+                complete=done.complete,
+                notes=list(done.notes),
+                proof=done.proof,
+            )
+        )
     else:
-        _show(console, done)
+        print_lines(_proof_lines(done))
     if not done.complete:
         raise SignalboxError(
             "the subject remains in: " + "; ".join(done.proof["remaining"])
@@ -152,64 +168,73 @@ def _erase(console: Console, project: Path, name: str, *, keep_cache: bool, as_j
         )  # fmt: skip
 
 
-def _show(console: Console, done: Any) -> None:
-    """Print the proof for a person."""
+def _proof_lines(done: Any) -> list[str]:
+    """Say what the proof says."""
     proof = done.proof
     if done.repeated:
-        console.print("erased before; nothing of the subject is left where it was searched")
-        return
-    console.print(f"subject:  {proof['subject']}", highlight=False, soft_wrap=True)
+        return ["erased before; nothing of the subject is left where it was searched"]
+    lines = [f"subject:  {proof['subject']}"]
     for store in sorted({item["place"] for item in proof["removed"]}):
         items = [item for item in proof["removed"] if item["place"] == store]
         rows = sum(item["rows"] for item in items)
-        console.print(f"{store}: {len(items)} files or objects, {rows} rows", highlight=False)
+        lines.append(f"{store}: {len(items)} files or objects, {rows} rows")
     searched = ", ".join(f"{n:,} {store}" for store, n in proof["searched"].items())
-    console.print(f"searched again: {searched}", highlight=False, soft_wrap=True)
-    for release in proof["releases"]:
-        if release["contains"] is not False:
-            console.print(
-                f"release {release['release']} learned from the subject "
-                f"({release['contains']}); to be replaced until {release['until']}",
-                markup=False, highlight=False, soft_wrap=True,
-            )  # fmt: skip
-    for note in done.notes:
-        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
-    console.print("retrain without the subject: signalbox run", highlight=False)
+    lines.append(f"searched again: {searched}")
+    lines += [
+        f"release {release['release']} learned from the subject ({release['contains']}); to be "
+        f"replaced until {release['until']}"
+        for release in proof["releases"]
+        if release["contains"] is not False
+    ]
+    lines += [f"note: {note}" for note in done.notes]
+    return [*lines, "retrain without the subject:", "  signalbox run model_release"]
 
 
-def _show_found(console: Console, project: Path, text: str, as_json: bool) -> None:
+def _show_found(project: Path, text: str, as_json: bool) -> None:
     from pipelines.mlops.privacy.source import find_key, parse
 
     found = find_key(project, parse(text))
     if as_json:
-        console.print_json(json.dumps(found))
+        print_json(found)
     elif not found:
         raise SignalboxError("no row has these values")
     else:
-        for subject, rows in found.items():
-            console.print(f"{subject}  {rows} row(s)", markup=False, highlight=False)
+        print_lines(f"{subject}  {rows} row(s)" for subject, rows in found.items())
 
 
-def _clear(console: Console, project: Path, as_json: bool) -> None:
+class ClearedSources(TypedDict):
+    """What ``erase --clear --json`` prints: SHA-256 of files without anybody erased."""
+
+    sources: list[str]
+
+
+def _clear(project: Path, as_json: bool) -> None:
     from pipelines.mlops.privacy.erase import clear
     from pipelines.release.ledger import Ledger
 
     found = clear(project, Ledger.of(project))
     if as_json:
-        console.print_json(json.dumps({"sources": found}))
+        print_json(ClearedSources(sources=found))
         return
-    for sha256 in found:
-        console.print(f"holds nobody who was erased: {sha256}", highlight=False, soft_wrap=True)
-    console.print("commit the ledger: runs without erasure.key go on with these files")
+    print_lines(f"holds nobody who was erased: {sha256}" for sha256 in found)
+    print_lines(["commit the ledger: runs without erasure.key go on with these files"])
 
 
-def _show_token(console: Console, project: Path, name: str, as_json: bool) -> None:
+class Token(TypedDict):
+    """What ``erase --token --json`` prints."""
+
+    token: str
+
+
+def _show_token(project: Path, name: str, as_json: bool) -> None:
     from pipelines.core.keyed_hash import token_of
     from pipelines.mlops.privacy.subject import secret_of
 
     found = token_of(name, secret_of(project))
-    console.print(json.dumps({"token": found}) if as_json else found, soft_wrap=True,
-                  highlight=False)  # fmt: skip
+    if as_json:
+        print_json(Token(token=found))
+    else:
+        print_lines([found])
 
 
 def _retrain(console: Console) -> None:
@@ -244,6 +269,8 @@ def show(subject: Key, telemetry: Telemetry = None, as_json: AsJson = False) -> 
     """List where a person's data is, in every store that an erasure searches, with its values.
 
     The ledger keeps that somebody looked, under a keyed hash of the person.
+
+    Example: signalbox subject show 1234567
     """
     with one_line_errors():
         found = _found_of(subject, "show", telemetry or [])
@@ -251,6 +278,14 @@ def show(subject: Key, telemetry: Telemetry = None, as_json: AsJson = False) -> 
             typer.echo(found.to_json(), nl=False)
             return
         print_lines(_lines(found))
+
+
+class WrittenCopy(TypedDict):
+    """What ``subject export --out FILE --json`` prints; `copies` counts files and objects."""
+
+    out: str
+    rows: int
+    copies: int
 
 
 @app.command()
@@ -266,15 +301,23 @@ def export(
             help="New file, readable by its owner only, outside the project; else stdout."
         ),
     ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print JSON: the copy, or with --out what was written there."),
+    ] = False,
 ) -> None:
     """Write a copy of a person's data, machine-readable.
 
     Art. 20 covers what the person provided: the rows of the source. Scores, decisions and reasons
     are in the copy as well, for Art. 15.
+
+    Example: signalbox subject export 1234567 --format csv --out /tmp/copy.csv
     """
     with one_line_errors():
         if out is not None:
             _require_new_outside(out)
+        elif as_json and form != "json":
+            raise SignalboxError("--json and --format csv without --out: name one of them")
         found = _found_of(subject, "export", telemetry or [])
         text = found.to_json() if form == "json" else found.to_csv()
         if out is None:
@@ -283,6 +326,9 @@ def export(
         from pipelines.core.files import write_new
 
         write_new(out, text.encode("utf-8"), mode=0o600)
+        if as_json:
+            print_json(WrittenCopy(out=str(out), rows=found.rows, copies=len(found.copies)))
+            return
         typer.echo(
             f"{out}: {found.rows:,} rows in {len(found.copies):,} files or objects", err=True
         )

@@ -7,7 +7,7 @@ line says what to do); 2 wrong usage.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 
 import typer
 
@@ -33,6 +33,34 @@ _CAUSES = 3
 app = typer.Typer(help="Incidents: what is wrong, where, and what changed.", no_args_is_help=True)
 
 
+class ShownIncident(TypedDict):
+    """An incident as a report has it, with its window and where the report lies.
+
+    ``incidents show --json`` prints one, ``incidents list --json`` a list.
+    """
+
+    window: dict[str, str]
+    place: str
+    report: str
+    id: str
+    title: str
+    start_us: int
+    end_us: int
+    affected: list[str]
+    exposed: list[str]
+    findings: list[str]
+    timeline: list[dict[str, Any]]
+    causes: list[dict[str, Any]]
+    similar: list[dict[str, Any]]
+
+
+class PostedIncidents(TypedDict):
+    """What ``incidents post --json`` prints: url, incident, dry_run, status and body of each."""
+
+    place: str
+    sent: list[dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class _Known:
     """An incident, and the directory whose report lists it."""
@@ -41,16 +69,19 @@ class _Known:
     window: dict[str, str]
     incident: dict[str, Any]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> ShownIncident:
         report = {"place": str(self.directory), "report": str(_report(self.directory))}
-        return {"window": self.window, **report, **self.incident}
+        return cast(ShownIncident, {"window": self.window, **report, **self.incident})
 
 
 @app.command("list")
 def list_incidents(
     window: InWindow = "", *, project: Project = Path(), as_json: AsJson = False
 ) -> None:
-    """List incidents, the newest first; of one that several windows tell of, the last state."""
+    """List incidents, the newest first; of one that several windows tell of, the last state.
+
+    Example: signalbox incidents list --window 20260302T000000Z_20260302T010000Z
+    """
     with one_line_errors():
         found = _all(project, window)
     if as_json:
@@ -67,7 +98,10 @@ def show_incident(
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Show an incident: likely causes with their evidence, blast radius, timeline, the like."""
+    """Show an incident: likely causes with their evidence, blast radius, timeline, the like.
+
+    Example: signalbox incidents show 4f2a
+    """
     with one_line_errors():
         found = [
             known_incident
@@ -88,7 +122,10 @@ def show_incident(
 def post_incidents(
     window: InWindow = "", *, project: Project = Path(), as_json: AsJson = False
 ) -> None:
-    """Send the newest window's incidents to aiops.group_incidents.post; dry_run there decides."""
+    """Send the newest window's incidents to aiops.group_incidents.post; dry_run there decides.
+
+    Example: signalbox incidents post
+    """
     from pipelines.aiops.group_incidents import post
 
     with one_line_errors():
@@ -98,7 +135,7 @@ def post_incidents(
             raise SignalboxError("aiops.group_incidents.post.urls is empty: nobody to send it to")
         sent = post(params, directory)
     if as_json:
-        print_json({"place": str(directory), "sent": sent})
+        print_json(PostedIncidents(place=str(directory), sent=sent))
         return
     print_lines([_sent(message) for message in sent] or [f"{directory}: no incidents"])
 
@@ -146,8 +183,11 @@ def _all(project: Path, window: str) -> list[_Known]:
 
 
 def _line(incident: dict[str, Any]) -> str:
-    times = f"{_time(incident['start_us'])} – {_time(incident['end_us'])}"
-    return f"{incident['id']}  {times}  {incident['title']}"
+    start, end = _time(incident["start_us"]), _time(incident["end_us"])
+    if end[:10] == start[:10]:
+        end = end[11:]
+    # To the minute, so that id, times and title of most fit a line; `show` has the seconds.
+    return f"{incident['id']}  {start[:-4]}–{end[:-4]}Z  {incident['title']}"
 
 
 def _sent(message: dict[str, Any]) -> str:
@@ -169,8 +209,7 @@ def _lines(known: _Known) -> list[str]:
         lines += [f"     {text}" for text in cause["evidence"]]
     lines += ["  none found"] * (not incident["causes"])
     lines += ["", "timeline:"]
-    lines += [f"  {_time(event['at_us'])}  {event['service']}: {event['sentence']}"
-              for event in incident["timeline"]]  # fmt: skip
+    lines += [f"  {_time(event['at_us'])}  {_outcome(event)}" for event in incident["timeline"]]
     lines += ["", "similar before:"] if incident["similar"] else []
     lines += [
         f"  {past['id']} ({past['score']:.2f}): {past['fix'] or past['resolution'] or 'unknown'}"
@@ -178,6 +217,12 @@ def _lines(known: _Known) -> list[str]:
     ]
     report = _report(known.directory)
     return [*lines, "", f"report: {report}" if report.is_file() else "report: not written yet"]
+
+
+def _outcome(event: dict[str, Any]) -> str:
+    """Say what happened to whom; many sentences name the service themselves."""
+    service, sentence = str(event["service"]), str(event["sentence"])
+    return sentence if sentence.startswith(f"{service} ") else f"{service}: {sentence}"
 
 
 def _report(directory: Path) -> Path:

@@ -5,18 +5,25 @@ cannot be read, or something is wrong that the user can mend (one line says what
 2 wrong usage.
 """
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import AsJson, Project, one_line_errors, print_json
+from pipelines.cli.console import (
+    AsJson,
+    Project,
+    one_line_errors,
+    print_json,
+    print_lines,
+    printable,
+    screen_width,
+    wrapped,
+)
 
 if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
-
     from pipelines.release.ledger import Entry, Verification
 
 
@@ -43,13 +50,16 @@ def show(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Show entries, oldest first. They are read, not verified: see 'verify'."""
+    """Show entries, oldest first. They are read, not verified: see 'verify'.
+
+    Example: signalbox ledger show --kind release --last 5
+    """
     with one_line_errors():
         entries = chosen(project, kind, subject, last)
-        if as_json:
-            print_json([entry.model_dump() for entry in entries])
-            return
-        Console().print(_table(entries) if entries else "no entries")
+    if as_json:
+        print_json([entry.model_dump() for entry in entries])
+        return
+    print_lines([line for entry in entries for line in _entry_lines(entry)] or ["no entries"])
 
 
 @app.command()
@@ -61,7 +71,10 @@ def verify(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Verify every entry, and that none is lost that a tag names; end with 1 at the first fault."""
+    """Verify every entry, and that none is lost that a tag names; end with 1 at the first fault.
+
+    Example: signalbox ledger verify
+    """
     from pipelines.release.ledger import Ledger
 
     with one_line_errors():
@@ -69,13 +82,34 @@ def verify(
     if as_json:
         print_json(found.model_dump())
     else:
-        _print_verification(Console(), found)
+        _print_verification(found)
     raise typer.Exit(0 if found.ok else 1)
+
+
+class ShownKey(TypedDict):
+    """A key of the ledger: entries that it signs, why there is one, whether it is here."""
+
+    id: str
+    public_key: str
+    since: int
+    until: int | None
+    reason: str
+    here: bool
+
+
+class ShownKeys(TypedDict):
+    """What ``ledger keys --json`` prints."""
+
+    folder: str
+    keys: list[ShownKey]
 
 
 @app.command()
 def keys(as_json: AsJson = False, project: Project = Path()) -> None:
-    """Show the keys of the ledger, and which of them this machine has."""
+    """Show the keys of the ledger, and which of them this machine has.
+
+    Example: signalbox ledger keys
+    """
     from pipelines.core.keyed_hash import keys_folder
     from pipelines.release.ledger import Ledger
     from pipelines.release.ledger.keys import Keys
@@ -87,17 +121,21 @@ def keys(as_json: AsJson = False, project: Project = Path()) -> None:
     if as_json:
         print_json({"folder": str(keys_folder()), "keys": rows})
         return
-    table = _columns("key", "first entry", "replaced at", "private key", "why")
     for row in rows:
-        location = "on this machine" if row["here"] else "elsewhere"
-        _row(table, row["id"], row["since"], row["until"] or "in use", location, row["reason"])
-    Console().print(table if rows else "no keys yet; the first entry makes one")
-    Console().print(f"folder of the private keys: {keys_folder()}", soft_wrap=True)
+        until = f"replaced at entry {row['until']}" if row["until"] else "in use"
+        where = f"private key {'on this machine' if row['here'] else 'elsewhere'}"
+        since = f"since entry {row['since']}, {until}, {where}"
+        print_lines([f"{row['id']}  {since}: {row['reason']}"])
+    print_lines([] if rows else ["no keys yet; the first entry makes one"])
+    print_lines([f"folder of the private keys: {keys_folder()}"])
 
 
 @app.command()
 def rotate(reason: Why = "rotation", as_json: AsJson = False, project: Project = Path()) -> None:
-    """Replace the signing key by a new one, which the old one signs."""
+    """Replace the signing key by a new one, which the old one signs.
+
+    Example: signalbox ledger rotate --reason "left the team"
+    """
     from pipelines.release.ledger import Ledger
 
     with one_line_errors():
@@ -109,6 +147,8 @@ def begin(reason: Why, as_json: AsJson = False, project: Project = Path()) -> No
     """Begin a ledger of your own; the one so far is kept in ledger/archive/.
 
     For a clone that came with a ledger whose key you don't have.
+
+    Example: signalbox ledger begin --reason "our own ledger"
     """
     from pipelines.release.ledger import Ledger
 
@@ -140,66 +180,26 @@ def chosen(
     return entries[-last:] if last else entries
 
 
-def summary(entry: "Entry") -> str:
-    """Put an entry's data on one line: ``decision=review · commit=1a2b3c4d5e6f…``."""
-    return " · ".join(f"{key}={_short(value)}" for key, value in entry.data.items())
+def _entry_lines(entry: "Entry") -> list[str]:
+    """One entry with its fields: what stands in the ledger, not what it means."""
+    from pipelines.release.ledger.describe import fields
+
+    time = entry.time[:19].replace("T", " ")
+    head = f"#{entry.seq}  {time}  {entry.kind}  {entry.subject}"
+    return [head, f"    {fields(entry.data)}"] if entry.data else [head]
 
 
-def _short(value: object) -> str:
-    """One value; of a table only how many rows it has."""
-    items = value if isinstance(value, list) else [value]
-    if isinstance(value, (dict, list)) and any(isinstance(i, (dict, list)) for i in items):
-        return f"({len(value)})"
-    text = " ".join(", ".join(str(item) for item in items).split())
-    if _is_hash(text):
-        return f"{text[:12]}…"
-    return text if len(text) <= 48 else f"{text[:47]}…"
-
-
-def _is_hash(text: str) -> bool:
-    return len(text) in (40, 64) and set(text) <= set("0123456789abcdef")
-
-
-def _table(entries: "list[Entry]") -> "Table":
-    table = _columns("#", "time (UTC)", "kind", "subject", "what")
-    for entry in entries:
-        time = entry.time[:19].replace("T", " ")
-        _row(table, entry.seq, time, entry.kind, entry.subject, summary(entry))
-    return table
-
-
-def _columns(*names: str) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in names:
-        table.add_column(name, overflow="fold", justify="right" if name == "#" else "left")
-    return table
-
-
-def _row(table: "Table", *cells: object) -> None:
-    """Add a row of plain text: what stands in the ledger is no markup."""
-    from rich.text import Text
-
-    table.add_row(*(Text(str(cell)) for cell in cells))
-
-
-def _print_verification(console: Console, found: "Verification") -> None:
-    for note in found.notes:
-        console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+def _print_verification(found: "Verification") -> None:
+    print_lines([f"note: {note}" for note in found.notes], style="yellow")
     if found.problem is None:
-        console.print(f"✓ {found.entries} entries hold", style="green", highlight=False)
-        console.print(f"head: {found.head}", highlight=False, soft_wrap=True)
+        print_lines([f"✓ {found.entries} entries hold"], style="green")
+        print_lines([f"head: {found.head}"])
         return
     problem = found.problem
-    console.print(
-        f"✗ entry {problem.seq} (line {problem.line}): {problem.reason}",
-        style="bold red",
-        markup=False,
-        soft_wrap=True,
+    print_lines(
+        [f"✗ entry {problem.seq} (line {problem.line}): {problem.reason}"], style="bold red"
     )
-    console.print(f"{found.entries} entries before it hold", highlight=False)
+    print_lines([f"{found.entries} entries before it hold"])
 
 
 def _print_key(entry: "Entry", as_json: bool) -> None:
@@ -210,10 +210,8 @@ def _print_key(entry: "Entry", as_json: bool) -> None:
         print_json(entry.model_dump())
         return
     key = key_id(entry.data["public_key"])
-    console = Console()
-    console.print(f"entry {entry.seq}: key {key} signs from now on", highlight=False)
     path = Keys(keys_folder(), Path()).path(key)
-    console.print(f"keep it safe: {path}", highlight=False, soft_wrap=True)
+    print_lines([f"entry {entry.seq}: key {key} signs from now on", f"keep it safe: {path}"])
 
 
 STYLES = {
@@ -236,34 +234,64 @@ STYLES = {
 """Kinds of the timeline: decisions about what is in production, and what called for them."""
 
 
+class ToldEntry(TypedDict):
+    """An entry of the ledger, and what it says: ``history --json`` prints a list of these."""
+
+    seq: int
+    time: str
+    kind: str
+    subject: str
+    data: dict[str, Any]
+    previous: str
+    key: str
+    hash: str
+    signature: str
+    sentence: str
+
+
 def history(
     subject: Annotated[str | None, typer.Option(help="Only this product.")] = None,
     last: Last = None,
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Show decisions, releases, rollbacks, erasures, accesses, alarms and the like, day by day."""
+    """Show decisions, releases, rollbacks, erasures, accesses, alarms and the like, day by day.
+
+    Example: signalbox history --subject model_release --last 20
+    """
+    from pipelines.release.ledger.describe import describe
+    from pipelines.release.registry.read import reports
+
     with one_line_errors():
         entries = chosen(project, list(STYLES), subject, last)
+        pages = reports(project)
+    told = [(entry, describe(entry, pages.get(entry.subject, ""))) for entry in entries]
     if as_json:
-        print_json([entry.model_dump() for entry in entries])
+        print_json([{**entry.model_dump(), "sentence": sentence} for entry, sentence in told])
         return
+    if not told:
+        print_lines([f"nothing{f' of {subject}' if subject else ''} was decided or released yet"])
     console = Console()
-    if not entries:
-        console.print("nothing was decided or released yet")
     day = ""
-    for entry in entries:
+    for entry, sentence in told:
         if entry.time[:10] != day:
             day = entry.time[:10]
-            console.print(day, style="bold", highlight=False)
-        console.print(_line(entry), soft_wrap=True)
+            print_lines([f"{day} (UTC)"], style="bold", console=console)
+        _print_entry(console, entry, sentence)
 
 
-def _line(entry: "Entry") -> "Text":
+def _print_entry(console: Console, entry: "Entry", sentence: str) -> None:
     """One entry; what stands in the ledger is text, never markup."""
     from rich.text import Text
 
-    line = Text(f"  {entry.time[11:19]}  #{entry.seq:<5}")
-    line.append(f"{entry.kind:<11}", style=STYLES[entry.kind])
-    line.append(f" {entry.subject}  {summary(entry)}")
-    return line
+    head = f"  {entry.time[11:19]}  #{entry.seq:<4} "
+    line = printable(f"{head}{entry.subject}: {sentence}")
+    width = screen_width(console)
+    first, *more = [line] if width is None else wrapped(line, width, len(head))
+    text = Text(first)
+    begin = len(head) + len(entry.subject) + 2
+    end = begin + len(re.split(r"[:;,(]", sentence, maxsplit=1)[0])
+    text.stylize(STYLES[entry.kind], min(begin, len(first)), min(end, len(first)))
+    console.print(text, soft_wrap=True)
+    for piece in more:
+        console.print(Text(piece), soft_wrap=True)

@@ -2,17 +2,27 @@
 
 Exit codes: 0 done; 1 the run failed or the input is wrong (one line says what to do); 2 wrong
 usage; 130 ended with Ctrl-C.
+
+Names of commands and options have dashes; with underscores in their place they are taken as well.
 """
 
 import time
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import Project, one_line_errors, work_for
+from pipelines.cli.console import (
+    AsJson,
+    Project,
+    one_line_errors,
+    print_json,
+    print_lines,
+    with_dashes,
+    work_for,
+)
 from pipelines.core.errors import SignalboxError
 
 COMMANDS: tuple[tuple[str, str, str], ...] = (
@@ -21,6 +31,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("verify", "pipelines.cli.verify_commands", "verify"),
     ("release", "pipelines.cli.release_commands", "release"),
     ("answer", "pipelines.cli.release_commands", "answer"),
+    ("compare", "pipelines.cli.release_commands", "compare"),
     ("rollback", "pipelines.cli.release_commands", "rollback"),
     ("registry", "pipelines.cli.release_commands", "registry"),
     ("kpis", "pipelines.cli.compliance_commands", "kpis"),
@@ -35,7 +46,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("rules", "pipelines.cli.rules_commands", "app"),
     ("compliance", "pipelines.cli.compliance_commands", "compliance"),
     ("impact", "pipelines.cli.map_commands", "impact"),
-    ("service_map", "pipelines.cli.map_commands", "app"),
+    ("service-map", "pipelines.cli.map_commands", "app"),
     ("incidents", "pipelines.cli.incident_commands", "app"),
 )
 """Commands in other files: name, module, attribute (a typer app, or a function)."""
@@ -45,6 +56,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"token_normalize_func": with_dashes},
 )
 
 
@@ -64,37 +76,97 @@ def run(
         typer.Option("--param", "-p", help="Override a DVC parameter, for example train.seed=7."),
     ] = None,
     project: Project = Path(),
+    as_json: AsJson = False,
 ) -> None:
-    """Run products' release DAGs in Airflow; show each gate's checks and the report's path."""
-    console = Console()
+    """Run products' release DAGs in Airflow; show each gate's checks and the report's path.
+
+    Example: signalbox run model_release --param train.seed=7
+    """
+    console = Console(stderr=as_json)
     with one_line_errors(), work_for(project):
         from pipelines.cli.console import parse_overrides
         from pipelines.cli.release_run import run_releases
 
-        run_releases(console, product or [], parse_overrides(param or []))
+        done = run_releases(console, product or [], parse_overrides(param or []))
+        if as_json:
+            print_json(done)
+
+
+USUAL_PORT = 8080
+"""Port of the UI where it is free."""
+
+
+class ShownUi(TypedDict):
+    """What ``ui --json`` prints as soon as Airflow answers; `started`: by this very command."""
+
+    address: str
+    port: int
+    user: str
+    password: str
+    started: bool
 
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 8080,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port on loopback; default: 8080, or a free one. 0: a free one."
+        ),
+    ] = None,
     project: Project = Path(),
+    as_json: AsJson = False,
 ) -> None:
-    """Start Airflow with our DAGs; print address and login; end with Ctrl-C."""
-    console = Console()
+    """Start Airflow with our DAGs; print address and login; end with Ctrl-C.
+
+    Where this project's Airflow runs already, only say where.
+
+    Example: signalbox ui --port 8090
+    """
+    console = Console(stderr=as_json)
     with one_line_errors(), work_for(project):
-        from pipelines.cli.airflow_stack import USER, password, running, started
+        from pipelines.cli.airflow_stack import is_free, running, started
 
         stack = running()
         if stack is not None:
-            raise SignalboxError(f"Airflow runs already at {stack.address}")
-        console.print("starting Airflow …")
-        with started(port or None) as stack:
-            console.print(f"address:  {stack.address}")
-            console.print(f"login:    {USER}")
-            console.print(f"password: {password()}", highlight=False)
-            console.print("end with Ctrl-C")
+            if port not in (None, 0, stack.port):
+                raise SignalboxError(
+                    f"--port {port}: this project's Airflow runs already, at {stack.address} "
+                    f"(process {stack.owner}); end it first, or leave --port out"
+                )
+            print_lines(["this project's Airflow runs already"], console=console)
+            _show_ui(stack.port, as_json, new=False)
+            return
+        if port is None and not is_free(USUAL_PORT):
+            taken = f"port {USUAL_PORT} is taken by another program; Airflow gets a free one"
+            print_lines([taken], console=console)
+            port = 0
+        elif port and not is_free(port):
+            raise SignalboxError(
+                f"--port {port}: taken by another program; name another port, or 0 for a free one"
+            )
+        print_lines(["starting Airflow …"], console=console)
+        with started((USUAL_PORT if port is None else port) or None) as stack:
+            _show_ui(stack.port, as_json, new=True)
+            print_lines(["end with Ctrl-C"], console=console)
             while True:
                 time.sleep(3600)
+
+
+def _show_ui(port: int, as_json: bool, *, new: bool) -> None:
+    from pipelines.cli.airflow_stack import USER, address_of, password
+
+    shown = ShownUi(
+        address=address_of(port), port=port, user=USER, password=password(), started=new
+    )
+    if as_json:
+        print_json(shown)
+        return
+    print_lines([
+        f"address:  {shown['address']}",
+        f"login:    {shown['user']}",
+        f"password: {shown['password']}",
+    ])  # fmt: skip
 
 
 def _register() -> None:

@@ -1,4 +1,4 @@
-"""``signalbox impact`` and ``signalbox service_map``: who depends on whom, and what moved.
+"""``signalbox impact`` and ``signalbox service-map``: who depends on whom, and what moved.
 
 Nothing is written to the work tree, whatever is asked for.
 
@@ -10,7 +10,7 @@ import tempfile
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -160,6 +160,46 @@ _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
 app = typer.Typer(help="Service maps: build and compare.", no_args_is_help=True)
 
 
+class MapSpan(TypedDict):
+    """The time that a map covers, UTC."""
+
+    start: str
+    end: str
+
+
+class ShownImpact(TypedDict):
+    """What ``impact --json`` prints; shares are of traces, `depends_on` counts hops."""
+
+    map: MapSpan
+    node: str
+    share_of_traces: float
+    dependents: list[dict[str, Any]]
+    entries: dict[str, float]
+    depends_on: dict[str, int]
+    counted: bool
+
+
+class ShownDiff(TypedDict):
+    """What ``service-map diff --json`` prints; `warnings` say why the two may not compare."""
+
+    before: MapSpan
+    after: MapSpan
+    warnings: list[str]
+    moved: list[dict[str, Any]]
+    nodes_appeared: list[str]
+    nodes_vanished: list[str]
+    tests: int
+
+
+class BuiltMap(TypedDict):
+    """What ``service-map build --json`` prints; `map` is the folder."""
+
+    map: str
+    start: str
+    end: str
+    counts: dict[str, int]
+
+
 def impact(
     service: Annotated[str, typer.Argument(help="A service, database, queue or external peer.")],
     *,
@@ -170,7 +210,10 @@ def impact(
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Show who depends on a service, directly and through others, with shares of traffic."""
+    """Show who depends on a service, directly and through others, with shares of traffic.
+
+    Example: signalbox impact checkout
+    """
     with one_line_errors():
         if map_name and rev:
             raise SignalboxError("--map and --rev name two maps; give one of them")
@@ -198,7 +241,10 @@ def diff(
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Show what appeared, vanished, slowed or fails more in B than in A, beyond chance."""
+    """Show what appeared, vanished, slowed or fails more in B than in A, beyond chance.
+
+    Example: signalbox service-map diff HEAD~1 HEAD
+    """
     with one_line_errors():
         from pipelines.aiops.service_map.edge_changes import diff_maps
 
@@ -226,7 +272,10 @@ def build(
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Build a map from the spans of aiops.analysis.lake; by default of the window of params."""
+    """Build a map from the spans of aiops.analysis.lake; by default of the window of params.
+
+    Example: signalbox service-map build /tmp/map --from 2026-03-01 --to 2026-03-02
+    """
     with one_line_errors():
         if (first is None) != (last is None):
             raise SignalboxError("give both --from and --to, or none of them")
@@ -290,8 +339,8 @@ def _unlike(before: "ServiceMap", after: "ServiceMap") -> list[str]:
     return []
 
 
-def _span(service_map: "ServiceMap") -> dict[str, Any]:
-    return {"start": _time(service_map.start_us), "end": _time(service_map.end_us)}
+def _span(service_map: "ServiceMap") -> MapSpan:
+    return MapSpan(start=_time(service_map.start_us), end=_time(service_map.end_us))
 
 
 def _when(service_map: "ServiceMap") -> str:

@@ -8,7 +8,9 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from rich import box
 from rich.console import Console
@@ -16,10 +18,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.aiops.params.renamed import RENAMED
-from pipelines.cli.airflow_api import WAITING, AirflowApi, explain_failure, follow
+from pipelines.cli.airflow_api import DONE, WAITING, AirflowApi, explain_failure, follow
 from pipelines.cli.airflow_stack import PROJECT, Stack, running, started
-from pipelines.cli.incidents_run import PRODUCT as INCIDENTS
-from pipelines.cli.incidents_run import run_incidents
+from pipelines.cli.console import analysis_params, print_lines
 from pipelines.cli.release_answers import TASKS, answer_question, outcome_lines, saved_run
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.errors import SignalboxError
@@ -30,6 +31,14 @@ from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle.candidate import RUNS
 from pipelines.release.products import registered, section_of
 from pipelines.release.registry.read import ProductParams, RegistryParams, load_product
+
+if TYPE_CHECKING:
+    from pipelines.aiops.incidents.model import IncidentsFile
+    from pipelines.aiops.lake.window import Window
+    from pipelines.aiops.params import AiopsParams
+
+INCIDENTS = "incidents"
+"""What ``signalbox run`` calls the last of the DAGs, which releases nothing."""
 
 _MARKS = {
     "pass": "✓ pass",
@@ -42,7 +51,27 @@ _DECISIONS = {"approve": "bold green", "review": "bold yellow", "reject": "bold 
 _SIGNS = {"at_least": "≥", "at_most": "≤", "not_worse_than_released": "loss ≤"}
 
 
-def run_releases(console: Console, products: Sequence[str], params: dict[str, Any]) -> None:
+class ProductRun(TypedDict):
+    """What a run came to.
+
+    `saved` is the name of the saved run; `decision`, `because` (ids of checks) and `outcome`
+    (sentences on approval and release) are empty for incidents, `incidents` is null for others.
+    """
+
+    product: str
+    run: str
+    url: str
+    saved: str
+    decision: str
+    because: list[str]
+    outcome: list[str]
+    report: str
+    incidents: int | None
+
+
+def run_releases(
+    console: Console, products: Sequence[str], params: dict[str, Any]
+) -> list[ProductRun]:
     """Run products' DAGs one after the other; show each gate's checks and the report's path.
 
     Parameters
@@ -51,6 +80,11 @@ def run_releases(console: Console, products: Sequence[str], params: dict[str, An
         Names in the registry, which are those of their DAGs, or ``incidents``; none = all of them.
     params
         DVC parameters to override, dotted key → value; a DAG gets those that its stages read.
+
+    Returns
+    -------
+    list of ProductRun
+        In the order in which they ran.
 
     Raises
     ------
@@ -69,13 +103,16 @@ def run_releases(console: Console, products: Sequence[str], params: dict[str, An
         raise SignalboxError(f"{INCIDENTS} takes no --param; change params.yaml")
     _refuse_renamed(params)
     _refuse_unknown(params, [name for name in products or every if name != INCIDENTS])
+    done = []
     with _stack(console) as stack:
         for name in products or every:
             console.rule(name)
             if name == INCIDENTS:
-                run_incidents(console, AirflowApi(stack.address), stack.address, PROJECT)
-                continue
-            _run(console, stack, name, known[name], own_params(name, params))
+                api = AirflowApi(stack.address)
+                done.append(run_incidents(console, api, stack.address, PROJECT))
+            else:
+                done.append(_run(console, stack, name, known[name], own_params(name, params)))
+    return done
 
 
 def _refuse_renamed(params: Mapping[str, Any]) -> None:
@@ -112,7 +149,7 @@ def own_params(product: str, params: dict[str, Any]) -> dict[str, Any]:
 
 def _run(
     console: Console, stack: Stack, dag: str, product: ProductParams, params: dict[str, Any]
-) -> None:
+) -> ProductRun:
     api = AirflowApi(stack.address)
     api.wait_for_dag(dag)
     run = api.trigger(dag, params)
@@ -123,14 +160,38 @@ def _run(
     if not name:
         raise SignalboxError(f"run {run} ended, but the ledger has no saved run of it")
     _apply(console, f"{RUNS}/{name}")
-    show_decision(console, product)
-    _print_outcome(console, dag, run)
+    decision, because = show_decision(console, product)
+    return ProductRun(
+        product=dag,
+        run=run,
+        url=url,
+        saved=name,
+        decision=decision,
+        because=because,
+        outcome=_print_outcome(console, dag, run),
+        report=product.report or "",
+        incidents=None,
+    )
+
+
+class Answered(TypedDict):
+    """What an answer came to: `task` asked; `outcome` has sentences on approval and release."""
+
+    product: str
+    run: str
+    task: str
+    approved: bool
+    outcome: list[str]
 
 
 def answer_waiting(
     console: Console, product: str, run: str | None, *, approve: bool, reason: str
-) -> None:
+) -> Answered:
     """Answer the question of a run that waits, and follow the run to its end.
+
+    Returns
+    -------
+    Answered
 
     Raises
     ------
@@ -157,7 +218,13 @@ def answer_waiting(
         [(found, task)] = waiting.items()
         api.answer(product, found, task, approve=approve, reason=reason or None)
         _to_the_end(console, api, product, found, answered=task)
-        _print_outcome(console, product, found)
+        return Answered(
+            product=product,
+            run=found,
+            task=task,
+            approved=approve,
+            outcome=_print_outcome(console, product, found),
+        )
 
 
 def _to_the_end(
@@ -174,9 +241,10 @@ def _to_the_end(
         raise SignalboxError(f"run {run} {state}; see the log above")
 
 
-def _print_outcome(console: Console, dag: str, run: str) -> None:
-    for line in outcome_lines(PROJECT, dag, run):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+def _print_outcome(console: Console, dag: str, run: str) -> list[str]:
+    lines = outcome_lines(PROJECT, dag, run)
+    print_lines(lines, console=console)
+    return lines
 
 
 @contextmanager
@@ -206,11 +274,17 @@ def _apply(console: Console, ref: str) -> None:
     console.print(f"run saved as {ref}\nand applied to the work tree", soft_wrap=True)
 
 
-def show_decision(console: Console, product: ProductParams) -> None:
-    """Print the gate's checks as a table, the decision, and where the report lies."""
+def show_decision(console: Console, product: ProductParams) -> tuple[str, list[str]]:
+    """Print the gate's checks as a table, the decision, and where the report lies.
+
+    Returns
+    -------
+    tuple of (str, list of str)
+        The decision, and ids of the checks that led to it.
+    """
     details = read_evidence(PROJECT / evidence_of(product.gate)).details
     table = Table(title="Gate", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("check", no_wrap=True)
+    table.add_column("check", overflow="fold")  # a long id takes two lines; no figure is cut
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("interval", justify="right", no_wrap=True)
     table.add_column("demand", no_wrap=True)
@@ -220,11 +294,11 @@ def show_decision(console: Console, product: ProductParams) -> None:
         table.add_row(*_row(judged, policy[judged["id"]]))
     console.print(table)
     decision = str(details["decision"])
-    because = ", ".join(details["because"])
+    because = [str(check) for check in details["because"]]
     console.print(f"decision: [{_DECISIONS[decision]}]{decision}[/]", highlight=False)
-    if because:
-        console.print(f"because:  {because}", highlight=False, soft_wrap=True)
-    console.print(f"report:   {product.report or 'none'}", highlight=False)
+    lines = [f"because:  {', '.join(because)}"] if because else []
+    print_lines([*lines, f"report:   {product.report or 'none'}"], console=console)
+    return decision, because
 
 
 def _row(judged: dict[str, Any], check: dict[str, Any]) -> list[str]:
@@ -244,3 +318,136 @@ def _row(judged: dict[str, Any], check: dict[str, Any]) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
+
+
+_FIRST = ("telemetry_anomalies", "service_map")
+_PATIENCE_SECONDS = 60
+"""Seconds in which Airflow must start the DAG that follows."""
+_SHOWN = 10
+
+
+def run_incidents(console: Console, api: AirflowApi, address: str, project: Path) -> ProductRun:
+    """Analyse the window of params, wait for its incidents, show them and where the pages are.
+
+    Returns
+    -------
+    ProductRun
+
+    Raises
+    ------
+    SignalboxError
+        If there is no telemetry to look at, or a run fails.
+    """
+    from pipelines.aiops.lake.window import window_of
+
+    params = analysis_params(project)
+    window = window_of(params.analysis)
+    console.print(f"window {window.name}", highlight=False)
+    for dag in (*_FIRST, INCIDENTS):
+        api.wait_for_dag(dag)
+    begun = datetime.now(UTC)
+    api.unpause(INCIDENTS)
+    runs = {dag: api.trigger(dag, {}) for dag in _FIRST}
+    for dag, run in runs.items():
+        console.print(f"{dag}: {address}/dags/{dag}/runs/{run}", soft_wrap=True)
+        _succeeded(console, api, dag, run, follow(api, dag, run, console))
+    console.print(f"{INCIDENTS}: {address}/dags/{INCIDENTS}", soft_wrap=True)
+    run = _wait_for_incidents(console, api, params, window, begun)
+    count, report = _show(console, params, window)
+    return ProductRun(
+        product=INCIDENTS,
+        run=run,
+        url=f"{address}/dags/{INCIDENTS}/runs/{run}" if run else f"{address}/dags/{INCIDENTS}",
+        saved="",
+        decision="",
+        because=[],
+        outcome=[],
+        report=report,
+        incidents=count,
+    )
+
+
+def _wait_for_incidents(
+    console: Console, api: AirflowApi, params: "AiopsParams", window: "Window", begun: datetime
+) -> str:
+    """Wait until the runs that follow have made the window's incidents and pages.
+
+    Returns
+    -------
+    str
+        Id of the last run; empty where an earlier one had made them.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        runs = api.runs_since(INCIDENTS, begun)
+        for run, state in runs.items():
+            if state == "failed":
+                _succeeded(console, api, INCIDENTS, run, state)
+        if any(state not in DONE for state in runs.values()):
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+        elif _is_done(params, window):
+            return max(runs, default="")
+        if time.monotonic() > deadline:
+            raise SignalboxError(
+                f"DAG {INCIDENTS} did not make the incidents of {window.name}; look at its runs, "
+                "and whether another window is meant (aiops.analysis)"
+            )
+        time.sleep(1)
+
+
+def _is_done(params: "AiopsParams", window: "Window") -> bool:
+    from pipelines.aiops.group_incidents import pending
+    from pipelines.aiops.params.artifacts import INCIDENTS_HTML
+
+    return (_directory_of(params, window) / INCIDENTS_HTML).is_file() and not pending(
+        params, [window]
+    )
+
+
+def _succeeded(console: Console, api: AirflowApi, dag: str, run: str, state: str) -> None:
+    if state != "success":
+        explain_failure(api, dag, run, console)
+        raise SignalboxError(f"run {run} of {dag} {state}; see the log above")
+
+
+def _directory_of(params: "AiopsParams", window: "Window") -> Path:
+    from pipelines.aiops.lake.window import result_dir
+
+    return result_dir(Path(params.analysis.results), window)
+
+
+def _show(console: Console, params: "AiopsParams", window: "Window") -> tuple[int, str]:
+    """Print what was found; return the number of incidents and the page's path."""
+    from pipelines.aiops.incidents.model import read_incidents
+    from pipelines.aiops.params.artifacts import INCIDENTS as INCIDENTS_FILE
+    from pipelines.aiops.params.artifacts import INCIDENTS_HTML
+
+    directory = _directory_of(params, window)
+    page = directory / INCIDENTS_HTML
+    here = Path.cwd()
+    reported = read_incidents(directory / INCIDENTS_FILE)
+    report = str(page.relative_to(here) if page.is_relative_to(here) else page)
+    print_lines([*incident_lines(reported), f"report:   {report}"], console=console)
+    return len(reported.incidents), report
+
+
+def incident_lines(reported: "IncidentsFile") -> list[str]:
+    """Say what was found in a window, the worst incidents first as on the page.
+
+    Parameters
+    ----------
+    reported
+        Content of ``incidents.json``.
+    """
+    from pipelines.aiops.report.incidents.links import worst_first
+
+    counts = reported.counts["findings"]
+    lines = ["findings: " + ", ".join(f"{n:,} {signal}" for signal, n in counts.items())]
+    found = worst_first(reported.incidents, reported.findings.get)
+    lines.append(f"incidents: {len(found):,}" + (", the worst first" if len(found) > 1 else ""))
+    for incident in found[:_SHOWN]:
+        cause = incident.causes[0].service if incident.causes else "unknown"
+        lines.append(f"  {incident.id}  {incident.title}; first suspect: {cause}")
+    if len(found) > _SHOWN:
+        lines.append(f"  and {len(found) - _SHOWN:,} more: signalbox incidents list")
+    return lines

@@ -5,12 +5,11 @@ Exit codes: 0 done (``status``: nothing is wrong); 1 refused, or something is wr
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 
 import typer
-from rich.console import Console
 
-from pipelines.cli.console import AsJson, Project, one_line_errors, print_json
+from pipelines.cli.console import AsJson, Project, one_line_errors, print_json, print_lines
 
 if TYPE_CHECKING:
     from pipelines.aiops.alerting.publishing import Published
@@ -51,6 +50,8 @@ def publish_rules(
     """Write the released rules to the files that Alertmanager and Prometheus read.
 
     With aiops.export_rules.publish.shadow it writes none of them and says what it would do.
+
+    Example: signalbox rules publish --who alice
     """
     from pipelines.aiops.alerting.publishing import judging_of, publish
 
@@ -70,9 +71,24 @@ def publish_rules(
         _show(done, as_json)
 
 
+class RulesDiff(TypedDict):
+    """What ``rules diff --json`` prints; rules that are left out, and changed files, with why."""
+
+    release: str
+    changed: dict[str, str]
+    expired: dict[str, str]
+    withdrawn: dict[str, str]
+    unplaced: dict[str, str]
+    shadow: bool
+    diff: str
+
+
 @app.command("diff")
 def diff_rules(today: Today = "", project: Project = Path(), as_json: AsJson = False) -> None:
-    """Show what publishing would change; nothing is written."""
+    """Show what publishing would change; nothing is written.
+
+    Example: signalbox rules diff
+    """
     from pipelines.aiops.alerting.publishing import make_plan
     from pipelines.aiops.alerting.publishing.released import released_rules
     from pipelines.release.ledger import Ledger
@@ -84,20 +100,29 @@ def diff_rules(today: Today = "", project: Project = Path(), as_json: AsJson = F
             _params(project).export_rules,
             today=_day(today),
         )
-    facts: dict[str, Any] = {
-        "release": plan.released.name,
-        "changed": dict(plan.changed),
-        "expired": dict(plan.expired),
-        "withdrawn": dict(plan.withdrawn),
-        "unplaced": dict(plan.unplaced),
-        "shadow": plan.shadow,
-    }
+    facts = RulesDiff(
+        release=plan.released.name,
+        changed=dict(plan.changed),
+        expired=dict(plan.expired),
+        withdrawn=dict(plan.withdrawn),
+        unplaced=dict(plan.unplaced),
+        shadow=plan.shadow,
+        diff=plan.diff,
+    )
     if as_json:
-        print_json({**facts, "diff": plan.diff})
+        print_json(facts)
         return
-    _print_lines([plan.diff.rstrip("\n") or "nothing would change", *_left_out(facts)])
-    _print_lines([f"{_SHADOW_ON}: 'publish' writes none of this"] if plan.shadow else [])
-    _print_lines([f"changed: {path}: {why}" for path, why in plan.changed.items()])
+    print_lines(plan.diff.splitlines() or ["nothing would change"], wrap=False)
+    print_lines(_left_out(dict(facts)))
+    print_lines([f"{_SHADOW_ON}: 'publish' writes none of this"] if plan.shadow else [])
+    print_lines([f"changed: {path}: {why}" for path, why in plan.changed.items()])
+
+
+class WithdrawnRule(TypedDict):
+    """What ``rules withdraw --json`` prints; `publication` is null where nothing was published."""
+
+    rule: str
+    publication: dict[str, Any] | None
 
 
 @app.command("withdraw")
@@ -112,7 +137,10 @@ def withdraw_rule(
     unjudged: Unjudged = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take one rule out of the published files and of what is in shadow, and keep it out."""
+    """Take one rule out of the published files and of what is in shadow, and keep it out.
+
+    Example: signalbox rules withdraw hold-1a2b3c --reason "hid an incident" --who alice
+    """
     from pipelines.aiops.alerting.publishing import judging_of, withdraw
 
     with one_line_errors():
@@ -128,17 +156,33 @@ def withdraw_rule(
             merge_changed=merge,
             judging=None if unjudged else judging_of(project, params, harm=True),
         )
-    if done is not None:
-        _show(done, as_json)
-    elif as_json:
-        print_json({"withdrawn": rule, "files": []})
+    if as_json:
+        facts = None if done is None else done.model_dump(mode="json")
+        print_json(WithdrawnRule(rule=rule, publication=facts))
+    elif done is not None:
+        _show(done, as_json=False)
     else:
-        _print_lines([f"{rule} is withdrawn; nothing was published yet, so no file changed"])
+        print_lines([f"{rule} is withdrawn; nothing was published yet, so no file changed"])
+
+
+class RulesStatus(TypedDict):
+    """What ``rules status --json`` prints; `files` by path, `withdrawn` by rule with why."""
+
+    released: str | None
+    published: str | None
+    files: dict[str, str]
+    rules: list[dict[str, Any]]
+    shadow: dict[str, Any] | None
+    withdrawn: dict[str, str]
+    problems: list[str]
 
 
 @app.command("status")
 def rules_status(today: Today = "", project: Project = Path(), as_json: AsJson = False) -> None:
-    """Show what is published or in shadow, and what is not as it should be."""
+    """Show what is published or in shadow, and what is not as it should be.
+
+    Example: signalbox rules status
+    """
     from pipelines.aiops.alerting.publishing import status
 
     with one_line_errors():
@@ -147,14 +191,14 @@ def rules_status(today: Today = "", project: Project = Path(), as_json: AsJson =
     if as_json:
         print_json(found)
     else:
-        _print_lines([f"released:  {found['released'] or 'nothing'}"])
-        _print_lines([f"published: {found['published'] or 'nothing'}"])
-        _print_lines([f"{path}: {state}" for path, state in found["files"].items()])
-        _print_lines([f"{r['id']} (until {r['expires']}): {r['sentence']}" for r in found["rules"]])
-        _print_lines(_trial(found["shadow"], on=own.publish.shadow))
-        _print_lines([f"withdrawn: {rule}: {why}" for rule, why in found["withdrawn"].items()])
-        for problem in found["problems"]:
-            Console().print(f"problem: {problem}", style="red", markup=False, soft_wrap=True)
+        lines = [f"released:  {found['released'] or 'nothing'}"]
+        lines += [f"published: {found['published'] or 'nothing'}"]
+        lines += [f"{path}: {state}" for path, state in found["files"].items()]
+        lines += [f"{r['id']} (until {r['expires']}): {r['sentence']}" for r in found["rules"]]
+        lines += _trial(found["shadow"], on=own.publish.shadow)
+        lines += [f"withdrawn: {rule}: {why}" for rule, why in found["withdrawn"].items()]
+        print_lines(lines)
+        print_lines([f"problem: {problem}" for problem in found["problems"]], style="red")
     if found["problems"]:
         raise typer.Exit(1)
 
@@ -228,17 +272,13 @@ def _show(done: "Published", as_json: bool) -> None:
         lines += [f"written: {path}" for path in done.files] or ["all files held it already"]
     lines += [f"put right after an interruption: {path}" for path in done.recovered]
     lines += [f"reloaded: {done.reload}"] if done.reload else []
-    _print_lines([*lines, *_left_out(facts), "commit what changed: git add ledger && git commit"])
+    to_do = ["commit what changed:", "  git add ledger && git commit"]
+    print_lines([*lines, *_left_out(facts), *to_do])
 
 
 def _left_out(facts: dict[str, Any]) -> list[str]:
     words = (("expired", "left out"), ("withdrawn", "left out, withdrawn"), ("unplaced", "by hand"))
     return [f"{said}: {rule}: {why}" for key, said in words for rule, why in facts[key].items()]
-
-
-def _print_lines(lines: list[str]) -> None:
-    for line in lines:
-        Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command("remediate")
@@ -250,7 +290,10 @@ def remediate(
     project: Project = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Run known fixes for alerts that fire now, as params.yaml: aiops.remediation allows."""
+    """Run known fixes for alerts that fire now, as params.yaml: aiops.remediation allows.
+
+    Example: signalbox rules remediate --effect
+    """
     from pipelines.aiops.alerting.remediation.run import effects, respond
 
     with one_line_errors():
@@ -262,11 +305,11 @@ def remediate(
     if as_json:
         print_json(found)
         return
-    _print_lines(
+    print_lines(
         [f"{outcome['outcome']}: {outcome['alert']}: {outcome['message']}" for outcome in found]
     )
-    _print_lines([f"  {line}" for outcome in found for line in outcome["output"].splitlines()])
-    _print_lines([] if found else ["no alert with a known fix fires"])
+    print_lines([f"  {line}" for outcome in found for line in outcome["output"].splitlines()])
+    print_lines([] if found else ["no alert with a known fix fires"])
 
 
 def _trigger() -> Any:
@@ -285,12 +328,12 @@ def _show_effects(found: dict[str, Any], as_json: bool) -> None:
     for row in found["effects"]:
         said = f"{row['action']} under {row['rule']}: {row['ended']} of {row['n']} ended in time"
         if row["difference"] is None:
-            _print_lines([f"{said}; {row['missing']}"])
+            print_lines([f"{said}; {row['missing']}"])
             continue
-        _print_lines(
+        print_lines(
             [
                 f"{said}; untreated: {row['control_share']:.0%} of {row['controls']}; difference "
                 f"{row['difference']:+.0%} ({row['low']:+.0%} to {row['high']:+.0%})"
             ]
         )
-    _print_lines([] if found["effects"] else ["no remediation was executed yet"])
+    print_lines([] if found["effects"] else ["no remediation was executed yet"])

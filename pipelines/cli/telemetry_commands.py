@@ -10,12 +10,12 @@ import uuid
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import AsJson, Project, one_line_errors, print_json
+from pipelines.cli.console import AsJson, Project, one_line_errors, print_json, print_lines
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
@@ -42,13 +42,23 @@ def ingest(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Read the sources of aiops.telemetry into the lake; again changes nothing."""
+    """Read the sources of aiops.telemetry into the lake; again changes nothing.
+
+    Example: signalbox ingest --source alertmanager --from 2026-03-01
+    """
     with one_line_errors():
         done, failed = _ingest_all(project.resolve(), source or [], first, last, quiet=as_json)
         if as_json:
-            print_json({"sources": [asdict(ingested) for ingested in done], "failed": failed})
+            print_json(IngestedSources(sources=[asdict(each) for each in done], failed=failed))
         if failed:
             raise SignalboxError("; ".join(failed.values()))
+
+
+class IngestedSources(TypedDict):
+    """What ``ingest --json`` prints: what came of each source, and why others couldn't be read."""
+
+    sources: list[dict[str, Any]]
+    failed: dict[str, str]
 
 
 def _ingest_all(
@@ -69,14 +79,14 @@ def _ingest_all(
     failed: dict[str, str] = {}
     for source in chosen(params.telemetry, names):
         if not quiet:
-            typer.echo(f"{source.name} ({source.kind}) …")
+            print_lines([f"{source.name} ({source.kind}) …"])
         try:
             done.append(ingest_source(params, source, window, project))
         except SignalboxError as error:
             failed[source.name] = str(error)
             continue
         if not quiet:
-            typer.echo(describe(done[-1]))
+            print_lines(describe(done[-1]).splitlines())
     return done, failed
 
 
@@ -95,14 +105,17 @@ def collect(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9099,
     max_body: Annotated[int, typer.Option(min=1024, help="Largest payload, in bytes.")] = 8 << 20,
     otlp: Annotated[
-        Path, typer.Option(help="Where OTLP goes: <folder>/{metrics,traces,logs}/<day>.jsonl.")
+        Path, typer.Option(help="Where OTLP goes: below it metrics, traces and logs, a file a day.")
     ] = Path("telemetry/otlp"),
     mask: Annotated[
         bool, typer.Option(help="Mask personal data and secrets in OTLP logs before they are kept.")
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Receive Alertmanager webhooks and OTLP over HTTP; on disk before it is answered."""
+    """Receive Alertmanager webhooks and OTLP over HTTP; on disk before it is answered.
+
+    Example: signalbox collect --port 9099
+    """
     from pipelines.aiops.params.telemetry import DEFAULT_KINDS
     from pipelines.aiops.sources.otlp_inbox import OtlpInbox
     from pipelines.aiops.sources.receiver import Receiver
@@ -113,16 +126,26 @@ def collect(
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: receiver.stop())
         address = f"http://{host}:{receiver.port}/"
-        if not as_json:
-            destinations = f"webhooks to {folder}, OTLP to {otlp}"
-            typer.echo(f"listening on {address}, writing {destinations}; end with Ctrl-C")
+        destinations = f"webhooks to {folder}, OTLP to {otlp}"
+        print_lines(
+            [f"listening on {address}, writing {destinations}; end with Ctrl-C"],
+            console=Console(stderr=as_json),
+        )
         receiver.run()
-        told: dict[str, Any] = {"address": address, "received": receiver.received,
-                                "refused": receiver.refused}  # fmt: skip
         if as_json:
-            print_json(told)
+            print_json(
+                Collected(address=address, received=receiver.received, refused=receiver.refused)
+            )
         else:
-            typer.echo(f"{receiver.received} payloads written, {receiver.refused} refused")
+            print_lines([f"{receiver.received} payloads written, {receiver.refused} refused"])
+
+
+class Collected(TypedDict):
+    """What ``collect --json`` prints at its end: payloads that were written, and refused."""
+
+    address: str
+    received: int
+    refused: int
 
 
 def simulate(
@@ -139,7 +162,10 @@ def simulate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the telemetry of a synthetic world; what isn't given is in params.yaml."""
+    """Write the telemetry of a synthetic world; what isn't given is in params.yaml.
+
+    Example: signalbox simulate --seed 7 --days 14 --out /tmp/world
+    """
     from pipelines.aiops.params import load_aiops_params
     from pipelines.aiops.params.artifacts import SIMULATED
     from pipelines.simulator import simulate as run
@@ -160,13 +186,13 @@ def simulate(
     if as_json:
         print_json(facts)
         return
-    typer.echo(f"synthetic world of seed {facts['seed']}, {facts['services']} services")
-    typer.echo(
-        f"{facts['alerts']:,} alerts, {facts['tickets']:,} incident tickets, {facts['days']} days"
-    )
+    lines = [
+        f"synthetic world of seed {facts['seed']}, {facts['services']} services",
+        f"{facts['alerts']:,} alerts, {facts['tickets']:,} incident tickets, {facts['days']} days",
+    ]
     if facts["signal_days"]:
-        typer.echo(f"metrics, logs and spans; days of them, at the end: {facts['signal_days']}")
-    typer.echo(str(folder))
+        lines.append(f"metrics, logs and spans; days of them, at the end: {facts['signal_days']}")
+    print_lines([*lines, str(folder)])
 
 
 SUBJECT = "telemetry"
@@ -182,6 +208,14 @@ def _group() -> None:
     """Make `retain` a command of its own, as there will be others beside it."""
 
 
+class Retained(TypedDict):
+    """What ``telemetry retain --json`` prints: days by store, and what was (or is) too old."""
+
+    limits: dict[str, int]
+    removed: dict[str, int]
+    dry_run: bool
+
+
 @app.command()
 def retain(
     dry_run: Annotated[
@@ -190,17 +224,20 @@ def retain(
     as_json: AsJson = False,
     project: Project = Path(),
 ) -> None:
-    """Remove telemetry, results and state older than release.yaml allows."""
+    """Remove telemetry, results and state older than release.yaml allows.
+
+    Example: signalbox telemetry retain --dry-run
+    """
     with one_line_errors():
         limits, gone = _retain(project.resolve(), dry_run=dry_run)
         if as_json:
-            print_json({"limits": limits, "removed": gone, "dry_run": dry_run})
+            print_json(Retained(limits=limits, removed=gone, dry_run=dry_run))
             return
-        for name, count in gone.items():
-            typer.echo(f"{name}: {count:,} {'too old' if dry_run else 'removed'}")
-        if not gone:
-            days = ", ".join(f"{store} {n} days" for store, n in limits.items())
-            typer.echo(f"nothing is older than its limit ({days})")
+        days = ", ".join(f"{store} {n} days" for store, n in limits.items())
+        print_lines(
+            [f"{name}: {n:,} {'too old' if dry_run else 'removed'}" for name, n in gone.items()]
+            or [f"nothing is older than its limit ({days})"]
+        )
 
 
 def _retain(project: Path, *, dry_run: bool) -> tuple[dict[str, int], dict[str, int]]:
@@ -220,15 +257,11 @@ def _retain(project: Path, *, dry_run: bool) -> tuple[dict[str, int], dict[str, 
     return limits, found
 
 
-def erase_telemetry(
-    console: Console, project: Path, text: str, *, yes: bool, as_json: bool
-) -> None:
+def erase_telemetry(project: Path, text: str, *, yes: bool, as_json: bool) -> None:
     """Erase what a selector names, and log that without the value.
 
     Parameters
     ----------
-    console : rich.console.Console
-        Where the outcome goes.
     project : Path
         Root of the project.
     text : str
@@ -277,8 +310,7 @@ def erase_telemetry(
     if as_json:
         print_json({"proof": proof, "elsewhere": done.elsewhere, "remaining": done.remaining})
     else:
-        for line in [*_lines(done), f"proof: {said['subject']}"]:
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_lines([*_lines(done), f"proof: {said['subject']}"])
     if done.remaining:
         raise SignalboxError(
             f"remains in: {', '.join(done.remaining)}; is a writer at work? Erase again"

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pipelines.cli.console import AsJson, Project, one_line_errors, print_json
+from pipelines.cli.console import (
+    AsJson,
+    Project,
+    one_line_errors,
+    print_error,
+    print_json,
+    print_lines,
+)
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
@@ -59,17 +66,23 @@ def verify(
 
     Stages of the project's commit are run in scratch folders: verify only projects whose code you
     would run.
+
+    Example: signalbox verify reports/model_release.json --hashes-only
     """
     from pipelines.verification.verify import Depth, open_project, verify_report
 
     depth = Depth(rederive=not hashes_only, reproduce=reproduce, rev=rev)
     progress = Console(stderr=True)  # the output itself begins with the verdict
+
+    def show_step(text: str) -> None:
+        print_lines([f"… {text}"], console=progress)
+
     with one_line_errors():
         try:
             root = open_project(project)
-            result = verify_report(report, root, depth, lambda text: progress.print(f"… {text}"))
+            result = verify_report(report, root, depth, show_step)
         except SignalboxError as error:
-            Console(stderr=True).print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+            print_error(str(error))
             raise typer.Exit(USAGE) from None
     if as_json:
         print_json(result.as_dict())
@@ -83,9 +96,8 @@ def show(console: Console, result: "Verification", *, verbose: bool = False) -> 
     from rich.table import Table
     from rich.text import Text
 
-    console.print(_verdict(result), style=_STYLES[result.verdict], markup=False, soft_wrap=True)
-    if result.hint:
-        console.print(result.hint, markup=False, highlight=False, soft_wrap=True)
+    print_lines([_verdict(result)], style=_STYLES[result.verdict], console=console)
+    print_lines([result.hint] if result.hint else [], console=console)
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
@@ -106,11 +118,10 @@ def _details(console: Console, check: "Check", *, verbose: bool) -> None:
     if not check.findings or (check.status.value == "skipped" and not verbose):
         return
     shown = len(check.findings) if verbose else SHOWN
-    console.print(f"\n{check.title}:", markup=False)
-    for finding in check.findings[:shown]:
-        console.print(f"  {_line(finding)}", markup=False, highlight=False, soft_wrap=True)
+    lines = ["", f"{check.title}:", *(f"  {_line(finding)}" for finding in check.findings[:shown])]
     if len(check.findings) > shown:
-        console.print(f"  and {len(check.findings) - shown} more: --verbose shows them")
+        lines.append(f"  and {len(check.findings) - shown} more: --verbose shows them")
+    print_lines(lines, console=console)
 
 
 def _line(finding: "Finding") -> str:

@@ -27,6 +27,7 @@ RELEASED = Path("released/model_release.json")
 
 REPORT_HTML = Path("reports/model_release.html")
 REPORT_JSON = Path("reports/model_release.json")
+MODEL_CARD = Path("reports/model_card.md")
 
 EXPECTATIONS = Path("expectations")
 PARAMS = Path("params.yaml")

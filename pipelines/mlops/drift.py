@@ -1,10 +1,11 @@
 """Stage ``drift``: train against test, and against the data of the released model.
 
 Evidently's page carries its scripts, styles and fonts inside and needs no network (about 4.3 MB);
-all comparisons share one page. It names its widgets by random ids, which are replaced by numbers
-in order of first appearance. The page shows values that fewer than ``data.min_cell`` people have as
-"<other>", and rare numbers in groups (`data.cells`); its distances are those of what it shows, the
-evidence has those of the tables as they are.
+all comparisons share one page, which shows the columns that lie farthest apart (`PAGE_COLUMNS`). It
+names its widgets by random ids, which are replaced by numbers in order of first appearance. The
+page shows values that fewer than ``data.min_cell`` people have as "<other>", and rare numbers in
+groups (`data.cells`); its distances are those of what it shows, the evidence has those of the
+tables as they are.
 
 ``evidence/drift.json``, ``figures``: ``drift.drifted_share`` (train against test),
 ``drift.target_distance``, ``drift.largest_distance`` (`where` names the column), and
@@ -30,6 +31,7 @@ from pipelines.mlops.data.cells import fewer
 from pipelines.mlops.data.drift import (
     METHODS,
     NUMBERS,
+    PAGE_COLUMNS,
     TEXTS,
     TOP_VALUES,
     ColumnDrift,
@@ -112,9 +114,11 @@ def main(params: Params) -> None:
     train, test = read_table(TRAIN), read_table(TEST)
     released = read_released()
     before, reason = _released_train(released)
-    found = [compare((train, test), TITLES, params.data, params.drift)]
+    most = PAGE_COLUMNS if before is None else PAGE_COLUMNS // 2
+    found = [compare((train, test), TITLES, params.data, params.drift, drawn=most)]
     if before is not None:
-        found.append(compare((before, train), RELEASED_TITLES, params.data, params.drift))
+        tables = (before, train)
+        found.append(compare(tables, RELEASED_TITLES, params.data, params.drift, drawn=most))
     comparisons = [comparison for comparison, _ in found]
     figures = _figures(comparisons, reason)
     evidence = Evidence(
@@ -126,10 +130,33 @@ def main(params: Params) -> None:
     write_evidence(evidence_of("drift"), evidence)
     values = {f.id.removeprefix("drift."): f.value for f in figures if f.value is not None}
     write_json(metrics_of("drift"), values)
-    coarse = f"; no values of {fewer(params.data.min_cell)}"
-    note = coarse if params.data.min_cell > 1 else ""
-    write_text(DRIFT_HTML, page({c.title + note: s for c, s in found if s is not None}))
+    titles = {title_of(c, most, params.data.min_cell): s for c, s in found if s is not None}
+    write_text(DRIFT_HTML, page(titles))
     log(f"drift: {values['drifted_share']:.0%} of the columns drifted from train to test")
+
+
+def title_of(found: Comparison, most: int, min_cell: int) -> str:
+    """Say what a page shows of a comparison, and what it leaves out.
+
+    Parameters
+    ----------
+    found
+        The comparison.
+    most
+        Columns that are shown at most.
+    min_cell
+        People that a value must have to be shown.
+    """
+    compared = sum(column.distance is not None for column in found.columns)
+    parts = [found.title]
+    if compared > most:
+        parts.append(
+            f"the {most} of {compared} columns that lie farthest apart; the others’ distances are "
+            f"in {evidence_of('drift')} and in the release report"
+        )
+    if min_cell > 1:
+        parts.append(f"no values of {fewer(min_cell)}")
+    return "; ".join(parts)
 
 
 def _released_train(released: Released | None) -> "tuple[pd.DataFrame | None, str]":

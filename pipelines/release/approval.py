@@ -11,8 +11,33 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipelines.core.settings import Name, PositiveInt, Section
+from pipelines.core.settings import Name, PositiveInt, Section, Unset
 from pipelines.release.gating import Decision
+
+
+class NotifyParams(Section):
+    """One way to tell people that a question waits."""
+
+    by: Literal["smtp", "slack", "slack_webhook", "apprise"]
+    """Airflow's notifier: mail, a message of a Slack app, of a Slack webhook, or Apprise."""
+    to: list[Name] = Field(default_factory=list)
+    """Addresses for smtp, channels for slack; the others' connections say where to."""
+    connection: Unset[Name] = None
+    """Id of Airflow's connection; null = that notifier's own default, for example smtp_default."""
+    sender: Unset[Name] = None
+    """Address that mail comes from; null = the connection's from_email."""
+
+    @model_validator(mode="after")
+    def _says_where_to(self) -> Self:
+        if self.by in ("smtp", "slack"):
+            if not self.to:
+                what = "addresses" if self.by == "smtp" else "channels"
+                raise ValueError(f"to: {self.by} needs {what}")
+        elif self.to:
+            raise ValueError(f"to: {self.by} goes where its connection says; leave it out")
+        if self.sender is not None and self.by != "smtp":
+            raise ValueError("sender: only mail (smtp) has one")
+        return self
 
 
 class ApprovalParams(Section):
@@ -29,6 +54,9 @@ class ApprovalParams(Section):
     """Where the gate says reject: end, or ask two people whether to release nevertheless."""
     min_reason: PositiveInt = 20
     """Characters that the written reason of an override has at least."""
+    notify: list[NotifyParams] = Field(default_factory=list)
+    """How people are told that a question waits in Airflow; [] = not. A message that can't be sent
+    stops nothing."""
     headless: Literal["stop", "auto_approve_demo"] = "stop"
     """Where `signalbox run` can ask nobody: release nothing, or approve by this policy's name what
     the gate lets pass, and that on the bundled demo's data alone."""

@@ -16,7 +16,7 @@ from pipelines.core.errors import SignalboxError
 
 GROUP = "signalbox.products"
 DEFAULT = "model_release"
-"""What a command or a KPI means that names no product."""
+"""What a KPI means that names no product."""
 _OURS = "signalbox"
 _TREE = Path(__file__).resolve().parents[2] / "pyproject.toml"
 """Of the tree that this code runs from; not there if it runs from a wheel."""

@@ -6,7 +6,7 @@ Whatever comes from data or params goes in as `str`.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from markupsafe import Markup, escape
@@ -135,6 +135,12 @@ class Row:
     strong: bool = False
 
 
+_FIT_A_PHONE = 3
+"""Columns that a screen of 390 px holds side by side."""
+_BRIEF = 15
+"""Characters that a third of such a screen holds in a line."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A table; `mark` leads to the artifact its numbers come from.
@@ -152,6 +158,9 @@ class Table:
         Cells of a last row; empty = none.
     small : bool
         Whether it is set in small type.
+    cards : bool or None
+        Whether a phone shows each row as a card, with its columns' heads at the cells, so that
+        nothing of it has to be scrolled to sideways; None = if it has more than three columns.
     """
 
     kind: ClassVar[str] = "table"
@@ -162,6 +171,29 @@ class Table:
     note: Text = ""
     foot: Sequence[Text] = ()
     small: bool = False
+    cards: bool | None = None
+
+    @property
+    def as_cards(self) -> bool:
+        """Whether a phone shows each row as a card."""
+        return len(self.columns) > _FIT_A_PHONE if self.cards is None else self.cards
+
+    def is_brief(self, column: int) -> bool:
+        """Whether all texts of a column are so short that a card holds three of them in a line.
+
+        Parameters
+        ----------
+        column : int
+            Its place, counted from 0.
+
+        Returns
+        -------
+        bool
+        """
+        if self.columns[column].chart or self.columns[column].wide:
+            return False
+        cells = (str(row.cells[column]) for row in self.rows)
+        return all("<div" not in c and len(Markup(c).striptags()) <= _BRIEF for c in cells)
 
 
 @dataclass(frozen=True)
@@ -278,6 +310,43 @@ class Chapter:
     blocks: Sequence[Block] = field(default_factory=list)
     short: str = ""
     """Title in the table of contents, where it should be shorter."""
+
+
+def folded(chapter: Chapter) -> Chapter:
+    """Fold a chapter, but for what a reader must not miss: its callouts stay in sight.
+
+    Parameters
+    ----------
+    chapter : Chapter
+
+    Returns
+    -------
+    Chapter
+    """
+    urgent = [block for block in chapter.blocks if isinstance(block, Callout)]
+    rest = [block for block in chapter.blocks if not isinstance(block, Callout)]
+    if not rest:
+        return chapter
+    tables, charts = _counted(rest)
+    parts = [
+        f"{number} {word}{'' if number == 1 else 's'}"
+        for number, word in ((tables, "table"), (charts, "chart"))
+        if number
+    ]
+    holds = f" ({', '.join(parts)})" if parts else ""
+    return replace(chapter, blocks=[*urgent, Fold(f"Show: {chapter.title}{holds}", rest)])
+
+
+def _counted(blocks: Sequence[Block]) -> tuple[int, int]:
+    """Count tables and charts, also within sections and folds."""
+    tables = charts = 0
+    for block in blocks:
+        if isinstance(block, Section | Fold):
+            inner = _counted(block.blocks)
+            tables, charts = tables + inner[0], charts + inner[1]
+        tables += isinstance(block, Table)
+        charts += len(block.charts) if isinstance(block, Charts) else 0
+    return tables, charts
 
 
 def name(text: object) -> Markup:

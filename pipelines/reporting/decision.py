@@ -16,6 +16,7 @@ from pipelines.reporting.blocks import (
     Block,
     Chapter,
     Column,
+    Fold,
     Items,
     Prose,
     Row,
@@ -240,40 +241,45 @@ def chapter(decision: Decision, sources: Sources, section: str = "gate") -> Chap
     -------
     Chapter
     """
+    first = [c for c in decision.checks if c.verdict in ("fail", "inconclusive")]
+    others = [c for c in decision.checks if c not in first]
+    blocks: list[Block] = []
+    if first:
+        label = f"{len(others)} checks that passed or do not apply"
+        blocks.append(_table("Checks that did not pass", first, decision, sources))
+        blocks += [Fold(label, [_table(label, others, decision, sources)])] if others else []
+    else:
+        blocks.append(_table("Checks", others, decision, sources))
+    if remarks := [c for c in decision.checks if c.verdict != "pass"]:
+        blocks.append(Fold("What did not pass, in words", _remarks(remarks)))
     return Chapter(
         anchor="decision",
         title="Decision and checks",
-        blocks=[
+        blocks=[*blocks, Fold("How checks are judged, and the policy behind them", [
             Prose(
                 "Each check holds one figure against one threshold. It passes when the whole "
                 "interval keeps to the threshold, fails when none of it does, and is inconclusive "
                 "when the interval straddles it. A figure without interval is compared as a single "
                 "number. Missing evidence is a fail. The worst check decides."
             ),
-            _table(decision, sources),
-            *_remarks(decision),
             _policy(decision, section),
-        ],
-    )
+        ])],
+    )  # fmt: skip
 
 
-def _remarks(decision: Decision) -> list[Block]:
-    """Explain every check that didn't simply pass."""
-    shown_checks = [c for c in decision.checks if c.verdict != "pass"]
-    if not shown_checks:
-        return []
+def _remarks(checks: Sequence[Checked]) -> list[Block]:
+    """Explain checks in the gate's words."""
     items = [
-        join(badge(c.verdict), " ", strong(identifier(c.id)), ": ", c.sentence)
-        for c in shown_checks
+        join(badge(c.verdict), " ", strong(identifier(c.id)), ": ", c.sentence) for c in checks
     ]
     return [Section("not-passed", "What did not pass, in words", [Items(items)])]
 
 
-def _table(decision: Decision, sources: Sources) -> Table:
+def _table(caption: str, checks: Sequence[Checked], decision: Decision, sources: Sources) -> Table:
     levels = {c.figure.level for c in decision.checks if c.figure and c.figure.level}
     common = levels.pop() if len(levels) == 1 else None
     return Table(
-        caption="Checks",
+        caption=caption,
         columns=[
             Column("Check"),
             Column("Verdict"),
@@ -282,11 +288,13 @@ def _table(decision: Decision, sources: Sources) -> Table:
             Column(f"{numbers.level(common)} interval".strip(), numeric=True),
             Column("Threshold", numeric=True),
         ],
-        rows=[_row(c, decision.check(c.id), sources, common) for c in decision.checks],
+        rows=[_row(c, decision.check(c.id), sources, common) for c in checks],
+        cards=True,
     )
 
 
-_SIGNS = {"at_least": "≥", "at_most": "≤", "not_worse_than_released": "≤"}
+SIGNS = {"at_least": "≥", "at_most": "≤", "not_worse_than_released": "≤"}
+"""How a check compares → the sign before its threshold."""
 
 
 def _row(checked: Checked, check: Check, sources: Sources, common: float | None) -> Row:
@@ -300,7 +308,7 @@ def _row(checked: Checked, check: Check, sources: Sources, common: float | None)
             join(figure.label if figure else code(check.figure), sources.figure_mark(check.figure)),
             numbers.figure_value(figure) if figure else numbers.NONE,
             _interval(figure, common),
-            f"{_SIGNS[check.compare]} {numbers.with_unit(check.threshold, unit)}",
+            f"{SIGNS[check.compare]} {numbers.with_unit(check.threshold, unit)}",
         ],
     )
 
@@ -329,4 +337,5 @@ def _policy(decision: Decision, section: str) -> Table:
             for c in decision.policy
         ],
         note=join("From section ", code(section), " of ", code("params.yaml"), "."),
+        cards=True,
     )

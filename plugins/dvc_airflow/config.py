@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -55,21 +55,28 @@ class RenderConfig:
     granularity : {"stage", "pipeline"} or mapping
         A task a stage, one task, or group names to stages.
     params : bool or sequence of str
-        Parameters to offer in Airflow's trigger form: those the selected stages depend
-        on, those below some prefixes, or none.
+        Parameters that Airflow's trigger form shows: all that the selected stages depend on, or
+        those at or below some keys, in that order. With a list, all others that the stages depend
+        on are changed by the run's configuration (JSON). ``False``: none can be changed.
+    schema : str, optional
+        A JSON schema of params.yaml, as a path in the project: titles, descriptions, units
+        (``"unit"``), choices and limits of the form's fields. A run whose configuration breaks it
+        is refused.
     assets : bool
         Whether outputs become Airflow assets.
-    renamed : mapping of str to str
+    renamed : mapping of str to str, or a function that returns one
         Parameters, or sections of them, that had another name: old key → new one. A run that is
-        triggered with an old key is refused, and told the new one.
+        triggered with an old key is refused, and told the new one. A function is called in the
+        run, so that reading the DAG file need not import what holds the names.
     """
 
     targets: Sequence[str] | str | None = None
     downstream: bool = False
     granularity: Granularity = "stage"
     params: bool | Sequence[str] = True
+    schema: str | None = None
     assets: bool = True
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] | Callable[[], Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,13 @@ class ExecutionConfig:
         of a ``foreach`` or ``matrix`` group, of a task of several stages, a pattern
         (``"train*"``), ``"open_workspace"`` or ``"save_run"``. Narrower names win over wider
         ones, all of them over ``meta: {airflow: {…}}`` in dvc.yaml.
+    mode : {"auto", "worker", "watcher"}
+        Where stages run: each in its own task's worker; or all in one process of the task that
+        opens the workspace, while their tasks only report (astronomer-cosmos calls that
+        ``ExecutionMode.WATCHER``): a second or two less a task, but one after the other, and
+        on one machine, the triggerer's. ``"auto"`` is what Airflow's configuration says under
+        ``[dvc_airflow] mode`` (``AIRFLOW__DVC_AIRFLOW__MODE``); without it, and with
+        ``transfer``, a worker a task.
     """
 
     force: bool = False
@@ -145,3 +159,36 @@ class ExecutionConfig:
     grace: float = 3.0
     env: Mapping[str, str] = field(default_factory=dict)
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    mode: Literal["auto", "worker", "watcher"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("worker", "watcher", "auto"):
+            msg = f"mode must be 'worker', 'watcher' or 'auto', not {self.mode!r}"
+            raise ValueError(msg)
+        if self.mode == "watcher" and self.transfer:
+            msg = (
+                "mode='watcher' runs all stages on one machine, and transfer=True is for several: "
+                "choose mode='worker', or transfer=False"
+            )
+            raise ValueError(msg)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether one process runs all stages.
+
+        Raises
+        ------
+        ValueError
+            If ``"auto"`` finds another word than the two in Airflow's configuration.
+        """
+        if self.mode != "auto":
+            return self.mode == "watcher"
+        if self.transfer:
+            return False
+        from airflow.sdk.configuration import conf
+
+        said = str(conf.get("dvc_airflow", "mode", fallback="worker")).strip()
+        if said not in ("worker", "watcher"):
+            msg = f"[dvc_airflow] mode in Airflow's configuration is {said!r}: worker or watcher"
+            raise ValueError(msg)
+        return said == "watcher"

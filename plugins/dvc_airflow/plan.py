@@ -130,6 +130,7 @@ def _plans(runs: Iterable[Workspace], render: RenderConfig) -> list[Plan]:
 
 
 def _plan(graph: Graph, render: RenderConfig, stages: Sequence[str] | None) -> Plan:
+    now = stages is None
     if stages is None:
         targets = [render.targets] if isinstance(render.targets, str) else render.targets
         stages = select_stages(graph, targets, downstream=render.downstream)
@@ -138,7 +139,7 @@ def _plan(graph: Graph, render: RenderConfig, stages: Sequence[str] | None) -> P
     return Plan(
         graph,
         tuple(stages),
-        tuple(collect_params(graph, stages, render.params)),
+        tuple(collect_params(graph, stages, render.params, render.schema, strict=now)),
         {ids[unit.name]: unit for unit in units},
         {ids[unit.name]: frozenset(ids[name] for name in unit.upstream) for unit in units},
     )

@@ -21,6 +21,7 @@ from dvc_airflow.graph import Graph
 from dvc_airflow.graph.build import is_url
 from dvc_airflow.grouping import Granularity, Unit
 from dvc_airflow.operators import DvcStageOperator, OpenWorkspaceOperator, SaveRunOperator
+from dvc_airflow.operators.watch import RunWatchedOperator, WatchedStageOperator, in_order
 from dvc_airflow.plan import OPEN, SAVE, Drawing, Plan, draw, this_task
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.task_settings import check_settings, settings_of_unit, with_durations
@@ -43,7 +44,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
     granularity : {"stage", "pipeline"} or mapping
         A task a stage, one task, or group names to stages.
     params : bool or sequence of str
-        Parameters to offer in the trigger form.
+        Parameters that the trigger form shows.
     render : RenderConfig, optional
         All of these (and more) in one object instead.
     workspace : WorkspaceConfig, optional
@@ -127,6 +128,10 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
         )
         for end in ends or [first]:
             end >> last
+        if isinstance(first, RunWatchedOperator):
+            first.watch([tasks[task_id] for task_id in in_order(drawing.upstream)])
+            if ends:
+                first >> last  # a task that ended early doesn't mean that no stage runs any more
 
     def _drawing(self) -> Drawing:
         root = self.project.root
@@ -153,13 +158,25 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
     def _open_task(self, plan: Plan) -> OpenWorkspaceOperator:
         targets = self.render.targets
         for spec in plan.specs:
-            if spec.key not in self.dag.params:
+            if spec.shown and spec.key not in self.dag.params:
                 schema = {**spec.schema, **({"section": spec.section} if spec.section else {})}
                 self.dag.params[spec.key] = Param(spec.value, spec.description, **schema)
-        return OpenWorkspaceOperator(
+        operator: type[OpenWorkspaceOperator] = OpenWorkspaceOperator
+        watched: dict[str, Any] = {}
+        if self.execution.is_watched:
+            operator = RunWatchedOperator
+            watched = {
+                "project_name": self.project.project_name,
+                "lock_timeout": self.execution.lock_timeout,
+                "grace": self.execution.grace,
+                # Not that of default_args, which is meant for a stage.
+                "execution_timeout": None,
+            }
+        return operator(
             task_id=OPEN,
             rev=self.workspace.rev,
             defaults={spec.key: spec.value for spec in plan.specs},
+            schemas={spec.key: spec.schema for spec in plan.specs},
             renamed=self.render.renamed,
             stages=plan.stages,
             targets=[targets] if isinstance(targets, str) else targets,
@@ -169,6 +186,7 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             shared=self.git.is_shared(self.execution.transfer),
             **{
                 "doc_md": "Fixes one git commit for this run and makes a workspace of it.",
+                **watched,
                 **with_durations(self.execution.stages.get(OPEN, {})),
             },
             **self._common(),
@@ -198,7 +216,11 @@ class DvcTaskGroup(TaskGroup):  # type: ignore[misc]
             "doc_md": task_doc(stages),
             "doc": tooltip(stages),
         }
-        return DvcStageOperator(
+        operator: type[DvcStageOperator] = DvcStageOperator
+        if execution.is_watched:
+            operator = WatchedStageOperator
+            arguments["group"] = self._run_group()
+        return operator(
             task_id=task_id,
             **{
                 **arguments,

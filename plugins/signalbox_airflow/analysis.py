@@ -3,12 +3,25 @@
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Asset, CronDataIntervalTimetable, task
+from airflow.sdk import Asset, CronDataIntervalTimetable, Param, task
 
 ANOMALIES_READY = Asset(name="telemetry_anomalies", uri="signalbox://telemetry_anomalies")
 """An event on it: a window's anomalies of metrics and logs are there."""
 SERVICE_MAP_READY = Asset(name="service_map", uri="signalbox://service_map")
 """An event on it: a window's service map is there."""
+
+WINDOW_FORM = {
+    name: Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title=f"{name.capitalize()} of the window",
+        description="Give both or neither; empty = the run's own data interval, and for a run "
+        "without one the window of params.yaml (aiops.analysis).",
+    )
+    for name in ("start", "end")
+}
+"""Fields of the form of a DAG that analyses a window."""
 
 _LONGEST_WAIT = 2 * 86_400
 """Seconds; `delay_minutes` is at most a day."""
@@ -47,12 +60,17 @@ def window_task(project: Path) -> Any:
         "(aiops.analysis.delay_minutes). A run without one takes the window of params.yaml. "
         "Without any telemetry there is nothing to do: all else is skipped.",
     )
-    def window(data_interval_start: Any = None, data_interval_end: Any = None) -> Any:
+    def window(
+        params: dict[str, Any], data_interval_start: Any = None, data_interval_end: Any = None
+    ) -> Any:
         from airflow.sdk import PokeReturnValue
 
-        from signalbox_airflow.analysis_work import find_window
+        from signalbox_airflow.analysis_work import asked_window, find_window
+        from signalbox_airflow.notes import ending_noted
 
-        name = find_window(project, data_interval_start, data_interval_end)
+        with ending_noted():
+            asked = asked_window(params["start"], params["end"])
+            name = find_window(project, *(asked or (data_interval_start, data_interval_end)))
         return PokeReturnValue(is_done=name is not None, xcom_value=name)
 
     return window()

@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pipelines.aiops.lake.window import Window, result_dir, window_of, windows_in
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.core.errors import SignalboxError
+from signalbox_airflow.parsing import time_of
 
 OLD = timedelta(days=1)
 MOST_WINDOWS = 500
@@ -60,6 +61,24 @@ def find_window(project: Path, start: datetime | None, end: datetime | None) -> 
         if not _has_telemetry(Path(settings.lake), window):
             raise AirflowSkipException(f"no telemetry of {window.name} in {settings.lake}")
         return window.name
+
+
+def asked_window(start: str | None, end: str | None) -> tuple[datetime, datetime] | None:
+    """Return the times that the form of a run names; None if it names none.
+
+    Raises
+    ------
+    AirflowFailException
+        If it names one of them alone, or the end isn't after the start.
+    """
+    if not start and not end:
+        return None
+    if not start or not end:
+        raise AirflowFailException("give both start and end of the window, or neither")
+    first, last = time_of(start), time_of(end)
+    if last <= first:
+        raise AirflowFailException(f"the window's end {end} isn't after its start {start}")
+    return first.replace(microsecond=0), last.replace(microsecond=0)
 
 
 def _has_telemetry(lake: Path, window: Window) -> bool:

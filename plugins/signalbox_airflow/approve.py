@@ -12,6 +12,8 @@ rule, unless the answer allows a release. No option is ever chosen by default.
 A task that failed after it asked is tried once more, and then takes the answer to the question it
 asked: see `answered`. Clearing the task asks anew, but never about something else: Airflow keeps
 the text of a cleared task's first question, and people would answer what they don't see.
+
+People are told that a question waits (`notify`) once it is there to be answered, and once only.
 """
 
 from datetime import datetime, timedelta
@@ -21,11 +23,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
 from airflow.sdk.bases.skipmixin import SkipMixin
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import TaskAwaitingInput
 
-from pipelines.release.approval import ApprovalParams
+from signalbox_airflow.notes import leave
+from signalbox_airflow.parsing import Policy
 
 if TYPE_CHECKING:
-    from pipelines.release.approval import Answer, Outcome
+    from pipelines.release.approval import Answer, ApprovalParams, Outcome
     from pipelines.release.ledger import Entry
     from pipelines.release.lifecycle import Asked, Candidate
 
@@ -57,8 +62,8 @@ class ApproveOperator(HITLOperator, SkipMixin):
     project, product
         What is asked about.
     policy
-        The section ``approval`` of ``release.yaml`` as it was when the DAG was read; what counts
-        in the end is what it says when the answer is in.
+        What section ``approval`` of ``release.yaml`` said when the DAG was read; what counts in
+        the end is what it says when the answer is in.
     asked
         ``approval``; ``override``, after which nothing is final; or ``confirmation``, by a second
         person, of an override.
@@ -73,7 +78,7 @@ class ApproveOperator(HITLOperator, SkipMixin):
         *,
         project: str,
         product: str,
-        policy: ApprovalParams,
+        policy: Policy,
         asked: "Asked" = "approval",
         **kwargs: Any,
     ) -> None:
@@ -91,7 +96,7 @@ class ApproveOperator(HITLOperator, SkipMixin):
 
     def execute(self, context: Any) -> Any:
         """Ask, unless there is nothing to ask about."""
-        from pipelines.release.approval import outcome, question_needed
+        from pipelines.release.approval import ApprovalParams, outcome, question_needed
         from pipelines.release.config import load_section
         from pipelines.release.lifecycle import record_question, same_artifacts
         from signalbox_airflow.release_work import (
@@ -115,12 +120,14 @@ class ApproveOperator(HITLOperator, SkipMixin):
             self.asked != "approval" and needed != "override"
         ):
             self._refuse(
-                candidate, f"the gate says {verdict}: {self.asked} isn't what is to be asked"
+                context,
+                candidate,
+                f"the gate says {verdict}: {self.asked} isn't what is to be asked",
             )
         if needed == "none":
             return self._conclude(context, candidate, outcome([], verdict, params), [])
         if other := other_question(project, candidate):
-            self._refuse(candidate, other)
+            self._refuse(context, candidate, other)
         before = asked_of(project, candidate, self.asked)
         if before is not None and _is_retry(context["ti"]):
             self._look_for_the_answer(context, before)
@@ -128,11 +135,37 @@ class ApproveOperator(HITLOperator, SkipMixin):
         if self.asked == "confirmation":
             first = answer_in_ledger(project, asked_of(project, candidate, "override"))
             if first is None or not first.approves:
-                self._refuse(candidate, "the ledger holds no first answer that overrides the gate")
+                self._refuse(
+                    context, candidate, "the ledger holds no first answer that overrides the gate"
+                )
         record_question(project, candidate, self.asked, params.approvers)
         self.subject = f"{self.subject} The gate says {verdict}"
         self.body = question(candidate, changed, first)
-        return super().execute(context)
+        try:
+            return super().execute(context)
+        except TaskAwaitingInput:  # the question is there to be answered
+            self._notify(context, candidate, params)
+            raise
+
+    def _notify(self, context: Any, candidate: "Candidate", params: "ApprovalParams") -> None:
+        """Tell people that the question waits; whatever goes wrong, it waits."""
+        if not params.notify:
+            return
+        try:
+            from signalbox_airflow.notify import SENT, message_about, tell
+
+            base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+            message = message_about(
+                candidate, self.asked, context["ti"], base=base, seconds=params.timeout_seconds
+            )
+            became = tell(params.notify, message, context)
+            for way, told in became.items():
+                (self.log.info if told == "sent" else self.log.error)(
+                    "approval.notify, %s: %s", way, told
+                )
+            context["ti"].xcom_push(key=SENT, value=became)
+        except Exception:
+            self.log.exception("nobody could be told that the question waits")
 
     def _look_for_the_answer(self, context: Any, asked: "Entry") -> None:
         """Wait for the answer to the question that the first try asked, given or to be given."""
@@ -160,11 +193,13 @@ class ApproveOperator(HITLOperator, SkipMixin):
         candidate = self._candidate(context)
         question = asked_of(project, candidate, self.asked)
         if question is None:
-            self._refuse(candidate, f"the ledger holds no question ({self.asked}) of this run")
+            self._refuse(
+                context, candidate, f"the ledger holds no question ({self.asked}) of this run"
+            )
         try:
             require_unchanged(candidate, question)
         except ChangedError as error:
-            self._refuse(candidate, str(error))
+            self._refuse(context, candidate, str(error))
         timed_out = event.get("error_type") == "timeout" or bool(event.get("timedout"))
         questions = [question]
         if not timed_out:
@@ -173,6 +208,7 @@ class ApproveOperator(HITLOperator, SkipMixin):
             when = timing_of(project, question, answer)
             if when == "before":
                 self._refuse(
+                    context,
                     candidate,
                     f"the answer of {answer.who!r} is of {answer.at}, before question "
                     f"{question.seq} was asked ({question.time}): it was given to an earlier one, "
@@ -200,10 +236,11 @@ class ApproveOperator(HITLOperator, SkipMixin):
 
         return candidate_of(Path(self.project), self.product, context)
 
-    def _refuse(self, candidate: "Candidate", reason: str) -> NoReturn:
+    def _refuse(self, context: Any, candidate: "Candidate", reason: str) -> NoReturn:
         """Write down why nothing is released, and fail for good."""
         from signalbox_airflow.release_work import refused
 
+        leave(context, f"not released: {reason}")
         raise refused(Path(self.project), self.product, candidate.run, reason)
 
     def _conclude(
@@ -213,8 +250,10 @@ class ApproveOperator(HITLOperator, SkipMixin):
         from signalbox_airflow.release_work import log_outcome
 
         result = log_outcome(Path(self.project), candidate, decided, questions)
-        print(f"{result['kind']}: {result['policy']} {' '.join(result['reasons'])}")
+        told = f"{result['kind']}: {result['policy']} {' '.join(result['reasons'])}"
+        print(told)
         if not result["releases"]:
+            leave(context, _who_decided(told, decided))
             context["ti"].xcom_push(key="return_value", value=result)
             self._skip_all(context)
         return result
@@ -223,6 +262,12 @@ class ApproveOperator(HITLOperator, SkipMixin):
         """Skip everything downstream, whatever its trigger rule."""
         downstream = context["task"].get_flat_relatives(upstream=False)
         self.skip(ti=context["ti"], tasks=[task for task in downstream if not task.is_teardown])
+
+
+def _who_decided(told: str, decided: "Outcome") -> str:
+    """Say for the run's note what the answers came to, and whose they were."""
+    people = ", ".join(answer.who for answer in decided.answers if not answer.approves)
+    return told.replace("_", " ", 1) + (f" ({people})" if people else "")
 
 
 def _is_retry(ti: Any) -> bool:

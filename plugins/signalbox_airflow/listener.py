@@ -1,9 +1,9 @@
 """Airflow's own failures as telemetry: one JSON line each in ``telemetry/airflow/<day>.jsonl``.
 
 A task (also a try that will be repeated) or run that fails writes a line; its next success writes
-another, which ends the alert. Successes after successes write nothing: `OPEN` has an empty file for
-each task or DAG that failed last. The source ``airflow`` makes alerts of the lines. Whatever goes
-wrong here is logged and never reaches Airflow.
+another, which ends the alert. Successes after successes write nothing: `OPEN` has a file for each
+task or DAG that failed last, which says whose it is. The source ``airflow`` makes alerts of the
+lines. Whatever goes wrong here is logged and never reaches Airflow.
 """
 
 import hashlib
@@ -22,6 +22,8 @@ FOLDER = Path("telemetry", "airflow")
 OPEN = "open"
 ERROR_LIMIT = 500
 """Characters; a line must stay short enough for one atomic write."""
+
+_SERIES = ("what", "dag_id", "task_id", "map_index")
 
 hookimpl = HookimplMarker("airflow")
 log = logging.getLogger(__name__)
@@ -56,8 +58,19 @@ class TelemetryListener:
 
     @hookimpl
     def on_dag_run_success(self, dag_run: Any) -> None:
-        """Record that a DAG recovered."""
+        """Record that a DAG recovered, and those of its tasks whose success nobody is told of.
+
+        Airflow calls no listener for a task that ends in the triggerer, as stages of watched runs
+        do; no task that failed for good is in a run that succeeded.
+        """
         self._safely("success", _run, dag_run, None)
+        try:
+            folder = self._find_project() / FOLDER
+            for what in open_tasks(folder, str(dag_run.dag_id)):
+                told = {**what, "run_id": dag_run.run_id, "try_number": None, "error": None}
+                record("success", told, datetime.now(UTC), folder)
+        except Exception:
+            log.exception("telemetry of Airflow could not be written")
 
     def _safely(self, state: str, describe: Any, subject: Any, error: Any) -> None:
         try:
@@ -73,7 +86,7 @@ def record(state: str, what: dict[str, Any], now: datetime, folder: Path) -> Non
     The line is written before the mark changes: a crash in between tells something twice, which the
     source takes once, and never loses it.
     """
-    series = "\0".join(str(what.get(key)) for key in ("what", "dag_id", "task_id", "map_index"))
+    series = "\0".join(str(what.get(key)) for key in _SERIES)
     mark = folder / OPEN / hashlib.sha256(series.encode()).hexdigest()[:32]
     if state == "success" and not mark.exists():
         return
@@ -87,9 +100,23 @@ def record(state: str, what: dict[str, Any], now: datetime, folder: Path) -> Non
     finally:
         os.close(handle)
     if state == "failed":
-        mark.touch()
+        known = {key: what.get(key) for key in _SERIES}
+        mark.write_text(json.dumps(known), encoding="utf-8")
     else:
         mark.unlink(missing_ok=True)
+
+
+def open_tasks(folder: Path, dag_id: str) -> list[dict[str, Any]]:
+    """Return the tasks of a DAG that failed last, by the keys of a series."""
+    found = []
+    for mark in sorted((folder / OPEN).glob("*")):
+        try:
+            what = json.loads(mark.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # taken away meanwhile; or of a version that wrote nothing
+            continue
+        if what.get("what") == "task" and what.get("dag_id") == dag_id:
+            found.append(what)
+    return found
 
 
 def _task(task: Any, error: Any) -> dict[str, Any]:

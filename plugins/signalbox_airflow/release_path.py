@@ -4,15 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import BaseOperator, task
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
+from airflow.sdk import BaseOperator
 
-from pipelines.aiops.params.renamed import RENAMED
-from pipelines.release.approval import ApprovalParams
-from pipelines.release.config import load_section
 from signalbox_airflow.approve import SETTINGS, ApproveOperator
-
-RENAMED_PARAMS = RENAMED
-"""What old keys of ``params.yaml`` are called now: a run that is triggered with one is told so."""
+from signalbox_airflow.parsing import policy
 
 ENDS = {
     "approve": ("release_approved", "#009e73", "Every check passed."),
@@ -20,6 +16,18 @@ ENDS = {
     "reject": ("release_rejected", "#d55e00", "A check failed. This is a result, not a crash."),
 }
 """Verdict → task, colour (Okabe and Ito 2008), and what it means."""
+
+
+class ReleaseStep(PythonOperator):
+    """A task of the release path; a class of its own, so that `links` can be about it alone."""
+
+
+class VerdictBranch(BranchPythonOperator):
+    """The branch on the verdict."""
+
+
+class VerdictEnd(EmptyOperator):
+    """Where a verdict leads to."""
 
 
 def verdict_tasks(project: Path, product: str, after: BaseOperator) -> dict[str, BaseOperator]:
@@ -33,19 +41,23 @@ def verdict_tasks(project: Path, product: str, after: BaseOperator) -> dict[str,
         Task that recorded the run.
     """
 
-    @task.branch(task_id="verdict", doc_md="Follows the verdict of the gate.")
     def verdict(**context: Any) -> str:
+        from signalbox_airflow.notes import leave, rejected
         from signalbox_airflow.release_work import candidate_of
 
-        word = candidate_of(project, product, context).decision.verdict
-        print(f"verdict of the gate: {word}")
-        return ENDS[word][0]
+        decision = candidate_of(project, product, context).decision
+        print(f"verdict of the gate: {decision.verdict}")
+        if decision.verdict == "reject":
+            leave(context, rejected(decision))
+        return ENDS[decision.verdict][0]
 
-    branch = verdict()
+    branch = VerdictBranch(
+        task_id="verdict", python_callable=verdict, doc_md="Follows the verdict of the gate."
+    )
     after >> branch
     ends: dict[str, BaseOperator] = {}
     for word, (name, colour, meaning) in ENDS.items():
-        end = EmptyOperator(task_id=name, doc_md=meaning)
+        end = VerdictEnd(task_id=name, doc_md=meaning)
         end.ui_color = colour
         branch >> end
         ends[word] = end
@@ -76,20 +88,20 @@ def release_tasks(project: Path, product: str, saved: BaseOperator) -> Any:
     -------
     The task ``release``; what stands behind it runs only where something was released.
     """
-    policy = load_section(project, "approval", ApprovalParams)
+    asked = policy(project)
     record = _record_task(project, product, saved)
     ends = verdict_tasks(project, product, after=record)
     common: dict[str, Any] = {
         "project": str(project),
         "product": product,
-        "policy": policy,
+        "policy": asked,
         **SETTINGS,
     }
     approve = ApproveOperator(task_id=APPROVE, **common)
     [ends[word] for word in ("approve", "review")] >> approve
     release = _release_task(project, product)
     approve >> release
-    if policy.on_reject == "ask_override":
+    if asked.asks_override:
         override = ApproveOperator(task_id=OVERRIDE, asked="override", **common)
         confirm = ApproveOperator(task_id=CONFIRM, asked="confirmation", **common)
         ends["reject"] >> override >> confirm >> release
@@ -99,26 +111,30 @@ def release_tasks(project: Path, product: str, saved: BaseOperator) -> Any:
 def _record_task(project: Path, product: str, saved: BaseOperator) -> Any:
     """Add the task that logs the run and the gate's decision, also of a run that failed."""
 
-    @task(task_id=RECORD, trigger_rule="all_done", doc_md="Logs run and gate in the ledger.")
     def record_run(**context: Any) -> dict[str, Any]:
         from signalbox_airflow.release_work import record
 
         return record(project, product, saved.task_id, context)
 
-    recorded = record_run()
+    recorded = ReleaseStep(
+        task_id=RECORD,
+        python_callable=record_run,
+        trigger_rule="all_done",
+        doc_md="Logs run and gate in the ledger.",
+    )
     saved >> recorded
     return recorded
 
 
 def _release_task(project: Path, product: str) -> Any:
-    @task(
-        task_id="release",
-        trigger_rule="none_failed_min_one_success",
-        doc_md="Ledger entry, git tags, pointer: the version is in production.",
-    )
     def release(**context: Any) -> dict[str, Any]:
         from signalbox_airflow.release_work import release_recorded
 
         return release_recorded(project, product, context)
 
-    return release()
+    return ReleaseStep(
+        task_id="release",
+        python_callable=release,
+        trigger_rule="none_failed_min_one_success",
+        doc_md="Ledger entry, git tags, pointer: the version is in production.",
+    )

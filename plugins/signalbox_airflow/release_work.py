@@ -49,7 +49,8 @@ from pipelines.release.lifecycle import (
     release,
     require_ready,
 )
-from signalbox_airflow.report_page import address
+from signalbox_airflow.notes import leave
+from signalbox_airflow.saved_runs import address
 
 _SHOWN = 300
 """Characters that a question shows of a changed parameter."""
@@ -77,6 +78,7 @@ def record(project: Path, product: str, saved_task: str, context: Any) -> dict[s
     saved = read_saved(project, _key(context))
     if saved is None or not ti.xcom_pull(task_ids=saved_task):  # an earlier try may have saved one
         record_run(project, product, run=run, commit=None, facts={**facts, "state": "failed"})
+        leave(context, "nothing is released: the run failed before its gate")
         raise AirflowFailException("the run failed; that is in the ledger, and nothing is released")
     facts |= {"state": "saved", "overrides": overrides_of(project, saved.commit)}
     if code := foreign_code(project, saved.commit, _opened_with(saved_task, context)):
@@ -330,7 +332,9 @@ def release_recorded(project: Path, product: str, context: Any) -> dict[str, Any
             return {"name": now.name, "commit": now.commit}
         done = release(project, product, candidate.commit, run=candidate.run)
     except SignalboxError as error:
+        leave(context, f"not released: {error}")
         raise refused(project, product, candidate.run, str(error)) from None
+    leave(context, f"released as {done.version}")
     print(f"{product} {done.version} is in {done.stage}; tags: {', '.join(done.tags)}")
     for warning in done.warnings:
         print(f"warning: {warning}")

@@ -1,18 +1,25 @@
-"""A run's report at ``/signalbox/reports/<dag>/<run>``, for whoever may see the DAG in Airflow.
+"""Pages about a saved run, for whoever may see its DAG in Airflow.
 
-The approvers' question links to it. The page comes from the saved run's commit, not from a
-workspace: workspaces are removed after some runs, and what is decided on is the commit.
+``/signalbox/reports/<dag>/<run>``
+    Its report, as the stage made it.
+``/signalbox/evidence/<dag>/<run>/<stage>``
+    The evidence of a stage: figures with intervals, inputs with hashes, details.
+``/signalbox/commits/<dag>/<run>``
+    What was changed for the run, the gate's word, and everything it made.
+
+The approvers' question and the tasks' links (`links`) lead here. All comes from the saved run's
+commit, not from a workspace: workspaces are removed after some runs, and what is decided on is the
+commit. Only names that exist are found: a run among git's refs, a stage in its ``dvc.lock``.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from airflow.plugins_manager import AirflowPlugin
-
 from pipelines.core.project import find_project
+from signalbox_airflow.saved_runs import PREFIX, address, commit_of
 
-PREFIX = "/signalbox"
+__all__ = ["PREFIX", "Lazy", "add_routes", "address", "headers"]
 
 
 def headers(sandbox: str = "allow-scripts", scripts: str = "'unsafe-inline'") -> dict[str, str]:
@@ -28,13 +35,6 @@ def headers(sandbox: str = "allow-scripts", scripts: str = "'unsafe-inline'") ->
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-store",
     }
-
-
-def address(dag_id: str, run: str) -> str:
-    """Address of a run's report on Airflow's own server; `run` as in ``refs/runs/<dag>/<run>``."""
-    from urllib.parse import quote
-
-    return f"{PREFIX}/reports/{quote(dag_id, safe='')}/{quote(run, safe='')}"
 
 
 class Lazy:
@@ -54,24 +54,45 @@ class Lazy:
         await self._app(scope, receive, send)
 
 
-def make_app(project: Path) -> Any:
-    """Return the web application."""
+def add_routes(app: Any, project: Path) -> None:
+    """Add the pages to a web application."""
     from airflow.api_fastapi.core_api.security import requires_access_dag
-    from fastapi import Depends, FastAPI
+    from fastapi import Depends
     from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    allowed = [Depends(requires_access_dag(method="GET"))]
 
-    @app.get("/reports/{dag_id}/{run}", dependencies=[Depends(requires_access_dag(method="GET"))])
-    def report(dag_id: str, run: str) -> Response:
+    def answer(read: Callable[[], bytes | str], sent: dict[str, str]) -> Response:
         from pipelines.core.errors import SignalboxError
 
         try:
-            return HTMLResponse(read_report(project, dag_id, run), headers=headers())
+            return HTMLResponse(read(), headers=sent)
         except SignalboxError as error:
-            return PlainTextResponse(str(error), status_code=404)
+            return PlainTextResponse(str(error), status_code=404, headers=sent)
 
-    return app
+    @app.get("/reports/{dag_id}/{run}", dependencies=allowed)
+    def report(dag_id: str, run: str) -> Response:
+        return answer(lambda: read_report(project, dag_id, run), headers())
+
+    @app.get("/evidence/{dag_id}/{run}/{stage}", dependencies=allowed)
+    def evidence(dag_id: str, run: str, stage: str) -> Response:
+        from signalbox_airflow.run_pages import evidence_page
+
+        return answer(lambda: evidence_page(project, dag_id, run, stage), _led_on())
+
+    @app.get("/commits/{dag_id}/{run}", dependencies=allowed)
+    def commit(dag_id: str, run: str) -> Response:
+        from signalbox_airflow.run_pages import run_page
+
+        return answer(lambda: run_page(project, dag_id, run), _led_on())
+
+
+def _led_on() -> dict[str, str]:
+    """Headers of pages that link to others behind the login; they have no script at all.
+
+    A browser sends the login along only from a page of Airflow's own origin.
+    """
+    return headers("allow-same-origin", "'none'")
 
 
 def read_report(project: Path, dag_id: str, run: str) -> bytes:
@@ -82,24 +103,8 @@ def read_report(project: Path, dag_id: str, run: str) -> bytes:
     SignalboxError
         If there is no such run, or its report cannot be read.
     """
-    from pipelines.core.errors import SignalboxError
-    from pipelines.core.git import git_or_none
     from pipelines.release.lifecycle.files import CommitFiles
     from pipelines.release.registry.read import load_product
 
-    ref = f"refs/runs/{dag_id}/{run}"
-    commit = None
-    if git_or_none(project, "check-ref-format", ref) is not None:
-        commit = git_or_none(project, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-    if not commit:
-        raise SignalboxError(f"there is no saved run {dag_id}/{run}")
+    commit = commit_of(project, dag_id, run)
     return CommitFiles(project, commit).read(load_product(project, dag_id).report or "")
-
-
-class ReleasePathPlugin(AirflowPlugin):
-    """Registers the page."""
-
-    name = "release_path"
-    fastapi_apps = [  # noqa: RUF012
-        {"app": Lazy(make_app), "url_prefix": PREFIX, "name": "Reports of Signalbox"}
-    ]

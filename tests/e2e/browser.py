@@ -27,9 +27,14 @@ FLAGS = (
 )
 
 
+def missing_programs() -> list[str]:
+    """Return what a browser needs and this machine hasn't."""
+    return [path.name for path in (CHROMIUM, DRIVER) if not path.exists()]
+
+
 def need_browser() -> None:
     """Skip without Chromium, or fail where system packages are required."""
-    missing = [path.name for path in (CHROMIUM, DRIVER) if not path.exists()]
+    missing = missing_programs()
     if not missing:
         return
     reason = f"{' and '.join(missing)} missing: apt-get install chromium chromium-driver"

@@ -42,6 +42,16 @@ def check_only_boxes_scroll_on_a_phone(driver: "Chrome") -> None:
     assert outside == []
 
 
+def boxes_that_scroll_sideways(driver: "Chrome") -> list[str]:
+    """Return the words of every visible table that is wider than its box."""
+    found: list[str] = driver.execute_script(
+        """return [...document.querySelectorAll('.scroll')].filter(box =>
+             box.checkVisibility() && box.scrollWidth > box.clientWidth)
+             .map(box => box.innerText.slice(0, 80))"""
+    )
+    return found
+
+
 def check_charts_are_readable_on_a_phone(driver: "Chrome") -> None:
     """Text in charts, 11 units high, is at least 9 pixels."""
     resize(driver, 375)

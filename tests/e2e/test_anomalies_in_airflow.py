@@ -5,10 +5,11 @@ What it leaves is the same, byte for byte, as analysing one window after another
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -17,10 +18,13 @@ from pipelines.aiops import group_incidents, report_incidents
 from pipelines.aiops.lake.window import Window, result_dir
 from pipelines.aiops.params import load_aiops_params
 from pipelines.cli.airflow_api import DONE
-from tests.e2e.browser import browser
-from tests.e2e.stack import Airflow, login, wait
+from tests.e2e.clicks import complaints, ends_well, found, open_pages_of_signalbox, reads, start
+from tests.e2e.stack import Airflow, login, state, wait
 from tests.support.aiops_world import CULPRIT, World, analyse, write_lake
 from tests.support.small_project import call, change_params, commit
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 pytestmark = pytest.mark.e2e
 
@@ -42,6 +46,7 @@ def on_time(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> Itera
     change_params(project, {
         "aiops.analysis.lake": str(world),
         "aiops.export_rules.alertmanager_yml": str(world / "alertmanager.yml"),
+        "aiops.analysis.delay_minutes": 0,
     })  # fmt: skip
     change_params(project, {"runtime.partitions": 2}, "release.yaml")
     commit(project, "the lake lies elsewhere")
@@ -179,32 +184,53 @@ def test_pages_of_a_window_are_shown_to_those_who_may_see_the_dag(
     assert shown.content == (backfilled / FAULTY.name / "reports/incidents.html").read_bytes()
     assert "sandbox" in shown.headers["Content-Security-Policy"]
     assert person.get(f"{base}/{FAULTY.name}/../params.yaml").status_code == 404
-    assert FAULTY.name in person.get(f"{base}/").text
+    # Where the list was before it had a frame.
+    assert FAULTY.name in person.get(f"{base}/", follow_redirects=True).text
 
 
 def test_a_browser_goes_from_airflows_menu_to_every_page(
-    airflow: Airflow, backfilled: Path, tmp_path: Path
+    airflow: Airflow, backfilled: Path, driver: "Chrome"
 ) -> None:
-    token = login(airflow, "alice").headers["Authorization"].removeprefix("Bearer ")
-    with browser(tmp_path / "profile") as driver:
-        driver.get(airflow.address + "/")
-        driver.add_cookie({"name": "_token", "value": token, "sameSite": "Lax"})
-        driver.get(airflow.address + "/")
-        entry = "//*[normalize-space(text())='Incidents']"
-        wait(lambda: bool(driver.find_elements("xpath", entry)), 60)
-        driver.find_element("xpath", entry).click()
-        wait(lambda: bool(driver.find_elements("css selector", "iframe")), 60)
-        driver.switch_to.frame(0)
-        driver.get_log("browser")
-        for page in (FAULTY.name, "anomalies.html", "service_map.html", "incidents.html"):
-            link = f"a[href*='{page}']"
-            wait(lambda link=link: bool(driver.find_elements("css selector", link)), 20)
-            driver.execute_script("arguments[0].click()", driver.find_element("css selector", link))
-            wait(lambda page=page: page in driver.execute_script("return location.href"), 20)
-            wait(lambda: bool(driver.find_elements("css selector", "h1")), 20)
-            # That Airflow's frame has both scripts and its origin is a warning, not an error.
-            assert [one for one in driver.get_log("browser") if one["level"] == "SEVERE"] == []
-        assert driver.execute_script("return window !== window.top")
+    open_pages_of_signalbox(airflow, driver)
+    assert complaints(driver) == []
+    window = f"incidents/{FAULTY.name}"
+    for page in ("/signalbox/incidents", window, "/anomalies", "/signalbox/service-map"):
+        link = found(driver, f"a[href*='{page}']")
+        driver.execute_script("arguments[0].click()", link)
+        wait(lambda page=page: page in driver.execute_script("return location.href"), 20)
+        found(driver, "h1")
+        # That Airflow's frame has both scripts and its origin is a warning, not an error.
+        assert complaints(driver) == []
+    assert driver.execute_script("return window !== window.top")
+    driver.switch_to.default_content()
+
+
+def test_a_window_is_analysed_and_grouped_anew_by_clicking(
+    airflow: Airflow, on_time: Path, backfilled: Path, driver: "Chrome"
+) -> None:
+    form = {"Start of the window": FAULTY.start, "End of the window": FAULTY.end}
+    last = {"telemetry_anomalies": "findings", "service_map": "join_service_map"}
+    shutil.rmtree(backfilled / FAULTY.name)
+    asked = {dag: start(airflow, driver, dag, form) for dag in DAGS}
+    for dag, run in asked.items():
+        ends_well(airflow, driver, dag, run)
+        assert state(airflow, run, last[dag], dag) == "success"
+    run = start(airflow, driver, "incidents")
+    ends_well(airflow, driver, "incidents", run)
+    wait(lambda: whole(backfilled), 60)  # the event of the two may have come first
+    pause(airflow)
+    assert files(backfilled / FAULTY.name) == files(on_time / FAULTY.name)
+
+
+def test_a_run_that_had_nothing_to_do_says_so_on_its_page(
+    airflow: Airflow, backfilled: Path, driver: "Chrome"
+) -> None:
+    """The lake holds nothing of the last hour, which is what the form's defaults mean."""
+    run = start(airflow, driver, "telemetry_anomalies")
+    ends_well(airflow, driver, "telemetry_anomalies", run)
+    pause(airflow)
+    reads(driver, "Signalbox: nothing to do: no telemetry of ")
+    assert state(airflow, run, "findings", "telemetry_anomalies") == "skipped"
 
 
 def test_no_script_of_a_page_runs_but_the_maps_own(airflow: Airflow, backfilled: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import yaml
@@ -26,17 +27,29 @@ from tests.e2e.stack import (
     wait,
 )
 from tests.support.small_project import call, make_small_project
+from tests.support.smtp_server import MailServer, mail_server
 
 pytestmark = pytest.mark.e2e
 
 WHY = "I have looked at it and accept the risk."
 
 
+TOLD = [{"by": "smtp", "to": ["ann@example.org"]}]
+
+
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+def mails() -> Iterator[MailServer]:
+    with mail_server() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", running.connection)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory, mails: MailServer) -> Iterator[Airflow]:
     """Start a project of its own, in which two of three people may override the gate."""
     project = make_small_project(tmp_path_factory.mktemp("forged") / "project")
-    set_approval(project, approvers=["alice", "bob", "admin"], on_reject="ask_override")
+    who = ["alice", "bob", "admin"]
+    set_approval(project, approvers=who, on_reject="ask_override", notify=TOLD)
     with started(project) as running:
         yield running
 
@@ -63,6 +76,22 @@ def signalbox(airflow: Airflow, *words: str, check: bool = True) -> str:
     return call(airflow.project, *command, check=check, COLUMNS="200", SIGNALBOX_KEYS=keys)
 
 
+def note(airflow: Airflow, run: str) -> str:
+    """Return the note that Airflow shows with a run."""
+    found = airflow.client.get(f"/api/v2/dags/{DAG}/dagRuns/{run}".replace("+", "%2B")).json()
+    return found["note"] or ""
+
+
+def linked(airflow: Airflow, run: str, task: str) -> dict[str, str]:
+    """Return the links that Airflow shows on a task and the pages behind them."""
+    found = airflow.client.get(f"{task_instance(run, task)}/links").raise_for_status().json()
+    return {
+        name: airflow.client.get(href).raise_for_status().text
+        for name, href in found["extra_links"].items()
+        if href
+    }
+
+
 def asks(airflow: Airflow, run: str, task: str) -> None:
     wait(lambda: state(airflow, run, task) == "awaiting_input", 400)
     settle(airflow)
@@ -84,15 +113,26 @@ def test_one_login_cannot_override_the_gate_as_if_it_were_two(airflow: Airflow) 
     kinds = [entry.kind for entry in entries(airflow, run)]
     assert kinds == ["run", "gate", "question", "refusal"]
     assert "no first answer" in entries(airflow, run)[-1].data["reason"]
+    assert note(airflow, run).startswith(
+        "Signalbox: not released: the ledger holds no first answer"
+    )
     for task in ("confirm_override", "release"):  # as if it had been asked and answered
         bob.patch(task_instance(run, task), json={"new_state": "success"}).raise_for_status()
     assert production(airflow.project, DAG) is None
     assert call(airflow.project, "git", "tag") == ""
 
 
-def test_two_logins_override_it_and_the_ledger_says_who_and_about_what(airflow: Airflow) -> None:
+def test_two_logins_override_it_and_the_ledger_says_who_and_about_what(
+    airflow: Airflow, mails: MailServer
+) -> None:
+    mails.mails.clear()
     run = airflow.api.trigger(DAG, {"report.title": "Another report"})
     asks(airflow, run, "override_release")
+    [mail] = mails.mails  # one a question
+    assert mail["Subject"] == f"Override the gate for {DAG}? The gate says reject"
+    body = mail.get_body(("html",))
+    assert body is not None
+    assert f"{airflow.address}/dags/{DAG}/runs/" in body.get_content()
     reply = answer("Approve", WHY)
     login(airflow, "alice").patch(
         question(run, task="override_release"), json=reply
@@ -119,6 +159,20 @@ def test_two_logins_override_it_and_the_ledger_says_who_and_about_what(airflow: 
     now = production(airflow.project, DAG)
     assert now is not None
     assert now.commit == about[0]["commit"]
+    assert len(mails.mails) == 2
+    assert note(airflow, run) == "Signalbox: released as v1.0.0"
+    of_gate = linked(airflow, run, "gate")
+    assert set(of_gate) == {"Evidence", "Report", "Run and commit"}
+    assert "Another report" in of_gate["Report"]
+    assert "gate.failed" in of_gate["Evidence"]
+    assert now.commit in of_gate["Run and commit"]
+    for task in ("record_run", "verdict", "release_rejected", "confirm_override", "release"):
+        assert set(linked(airflow, run, task)) == {
+            "Evidence of the gate", "Report", "Run and commit",
+        }  # fmt: skip
+    page = next(iter(of_gate))
+    href = airflow.client.get(f"{task_instance(run, 'gate')}/links").json()["extra_links"][page]
+    assert httpx.get(f"{airflow.address}{href}").status_code in (401, 403)
 
 
 def test_the_commit_that_was_asked_about_is_released_whatever_xcoms_and_conf_say(

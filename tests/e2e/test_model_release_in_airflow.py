@@ -121,12 +121,25 @@ def test_a_value_of_the_wrong_type_is_refused_before_anything_starts(airflow: Ai
     assert "train.seed" in answer.text
 
 
-def test_a_nonsense_value_stops_the_run_with_the_keys_path(airflow: Airflow) -> None:
-    run = airflow.api.trigger(DAG, {"train.folds": 1})
+@pytest.mark.parametrize(
+    ("changed", "first", "says"),
+    [
+        ({"split.test": 2.0}, "open_workspace", "split.test"),  # nothing begins
+        ({"gate.checks": "twice"}, "gate", "check ids must differ; used twice: ['ranking']"),
+    ],
+)
+def test_a_nonsense_value_stops_the_run_with_the_keys_path(
+    airflow: Airflow, changed: dict[str, Any], first: str, says: str
+) -> None:
+    if "gate.checks" in changed:
+        params = yaml.safe_load((airflow.project / "params.yaml").read_text())
+        [check] = [each for each in params["gate"]["checks"] if each["id"] == "ranking"]
+        changed = {"gate.checks": [check, check]}
+    run = airflow.api.trigger(DAG, changed)
     assert airflow.finished(run) == "failed"
-    train = next(task for task in airflow.api.tasks(DAG, run) if task.name == "train")
-    log = "\n".join(airflow.api.log(DAG, run, train))
-    assert "params.yaml: train.folds: 1 is not allowed" in log
+    tasks = {task.name: task for task in airflow.api.tasks(DAG, run)}
+    assert tasks[first].state == "failed"
+    assert says in "\n".join(airflow.api.log(DAG, run, tasks[first]))
 
 
 def test_only_our_dags_are_there(airflow: Airflow) -> None:
@@ -215,13 +228,13 @@ def test_a_rejection_stops_and_an_approval_releases(airflow: Airflow, asked: lis
 
 @pytest.mark.product
 def test_the_released_model_scores_a_table_and_is_watched(
-    airflow: Airflow, asked: list[str]
+    airflow: Airflow, asked: list[str], trigger: Callable[..., str]
 ) -> None:
     """After the release of the test before."""
     import pandas as pd
 
     form = {"input": "data/samples/adult/adult.data.gz", "name": "slice"}
-    scored = _done(airflow, "batch_scoring", form)
+    scored = _done(airflow, "batch_scoring", form, trigger)
     told = airflow.api.xcom("batch_scoring", scored, "score")
     assert (told["rows"], told["model_version"]) == (ROWS, "model_release@v1.0.0")
     rows = pd.read_parquet(airflow.project / "predictions/slice.parquet")
@@ -229,7 +242,7 @@ def test_the_released_model_scores_a_table_and_is_watched(
     assert set(rows["decision"]) == {"<=50K", ">50K"}
     assert rows["reason_1"].notna().any()
 
-    watched = _done(airflow, "model_monitoring", {})
+    watched = _done(airflow, "model_monitoring", {}, trigger)
     found = airflow.api.xcom("model_monitoring", watched, "watch")
     day = json.loads((airflow.project / f"monitoring/{found['date']}.json").read_text())
     assert day["figures"]
@@ -266,7 +279,7 @@ def test_an_answer_in_the_first_second_counts(airflow: Airflow, asked: list[str]
 
 @pytest.mark.product
 def test_an_erased_subject_is_in_no_later_run_and_no_reason(
-    airflow: Airflow, asked: list[str]
+    airflow: Airflow, asked: list[str], trigger: Callable[..., str]
 ) -> None:
     """After the release, whose training data held the subject."""
     import pandas as pd
@@ -277,7 +290,7 @@ def test_an_erased_subject_is_in_no_later_run_and_no_reason(
     keys = str(project.parent / "keys")
     command = (sys.executable, "-m", "pipelines.cli.main", "erase", subject, "--token")
     token = call(project, *command, SIGNALBOX_KEYS=keys).strip()
-    erased = _done(airflow, "erase_subject", {"subject": token})
+    erased = _done(airflow, "erase_subject", {"subject": token}, trigger)
     entry = Ledger.of(project).entries()[-1]
     assert (entry.kind, entry.data["stage"], entry.data["remaining"]) == ("erasure", "done", [])
     assert airflow.api.xcom("erase_subject", erased, "erase")["proof"] == entry.data
@@ -294,7 +307,8 @@ def test_an_erased_subject_is_in_no_later_run_and_no_reason(
                          ).raise_for_status()  # fmt: skip
 
     form = {"input": "data/samples/adult/adult.data.gz", "name": "after"}
-    scored = airflow.api.xcom("batch_scoring", _done(airflow, "batch_scoring", form), "score")
+    again = _done(airflow, "batch_scoring", form, airflow.api.trigger)
+    scored = airflow.api.xcom("batch_scoring", again, "score")
     assert "training data of model_release@v1.0.0 was erased" in scored["no_reasons"]
     assert scored["rows"] == ROWS - 1
 
@@ -304,10 +318,9 @@ def _runs(airflow: Airflow) -> set[str]:
     return {run["dag_run_id"] for run in found}
 
 
-def _done(airflow: Airflow, dag: str, form: dict[str, Any]) -> str:
+def _done(airflow: Airflow, dag: str, form: dict[str, Any], trigger: Callable[..., str]) -> str:
     """Run another DAG to its end."""
-    airflow.api.wait_for_dag(dag)
-    run = airflow.api.trigger(dag, form)
+    run = trigger(dag, form)
     wait(lambda: airflow.api.run_state(dag, run) in DONE, 200)
     assert airflow.api.run_state(dag, run) == "success"
     return run

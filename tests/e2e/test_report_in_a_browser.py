@@ -7,9 +7,10 @@ from itertools import pairwise
 import pytest
 
 from pipelines.mlops import report
-from tests.e2e.browser import browser
+from tests.e2e.browser import browser, resize
 from tests.e2e.page_checks import (
     WIDTHS,
+    boxes_that_scroll_sideways,
     check_charts_are_readable_on_a_phone,
     check_it_prints_on_a4,
     check_links_arrive,
@@ -24,9 +25,14 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """Two reports: one plain, one whose groups and columns have the worst names."""
+    """Three reports: a plain one, one with the worst names, one of a table of 500 columns."""
     made = {}
-    for kind, names in (("plain", ["Female", "Male"]), ("hostile", [*cases.NASTY, "Male"])):
+    kinds = {
+        "plain": ["Female", "Male"],
+        "hostile": [*cases.NASTY, "Male"],
+        "wide": [f"column_{number}" for number in range(500)],
+    }
+    for kind, names in kinds.items():
         folder = tmp_path_factory.mktemp(kind)
         with contextlib.chdir(folder):
             details = {
@@ -48,8 +54,53 @@ def driver(tmp_path_factory):
 
 @pytest.fixture(params=["plain", "hostile"])
 def shown(request, pages, driver):
-    """The browser with one of the reports open at desktop width."""
-    return open_page(driver, pages[request.param])
+    """The browser with one of the reports open at desktop width, and nothing of it folded."""
+    opened = open_page(driver, pages[request.param])
+    opened.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    return opened
+
+
+@pytest.mark.parametrize("kind", ["plain", "hostile", "wide"])
+@pytest.mark.parametrize(("width", "height", "screens"), [(1440, 900, 3), (390, 844, 3.3)])
+def test_the_first_view_is_short_whatever_the_table(pages, driver, kind, width, height, screens):
+    open_page(driver, pages[kind])
+    resize(driver, width, height)
+    assert driver.execute_script("return document.querySelectorAll('details').length") > 5
+    tall = driver.execute_script("return document.documentElement.scrollHeight")
+    assert tall <= screens * height
+
+
+@pytest.mark.parametrize("kind", ["plain", "hostile"])
+def test_a_phone_shows_value_interval_and_threshold_of_every_open_check(pages, driver, kind):
+    open_page(driver, pages[kind])
+    resize(driver, 390, 844)
+    rows = driver.execute_script(
+        """return [...document.querySelectorAll('table.cards tbody tr')]
+             .filter(row => row.checkVisibility())
+             .map(row => [...row.cells].map(cell => {
+               const box = cell.getBoundingClientRect();
+               return [cell.dataset.label || 'Check', cell.innerText, box.left, box.right];
+             }))"""
+    )
+    assert rows
+    for row in rows:
+        assert {"Value", "95% interval", "Threshold"} <= {label for label, *_ in row}
+        for label, text, left, right in row:
+            assert text.strip(), label
+            assert 0 <= left < right <= 390
+    assert boxes_that_scroll_sideways(driver) == []
+
+
+def test_no_table_of_any_chapter_scrolls_sideways_on_a_phone(pages, driver):
+    open_page(driver, pages["plain"])
+    driver.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    resize(driver, 390, 844)
+    assert boxes_that_scroll_sideways(driver) == []
+
+
+def test_what_is_folded_is_printed(pages, driver):
+    open_page(driver, pages["plain"])
+    check_it_prints_on_a4(driver)
 
 
 def test_the_console_is_silent(shown):

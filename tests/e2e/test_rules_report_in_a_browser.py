@@ -8,6 +8,7 @@ from pipelines.aiops import report_rules
 from tests.e2e.browser import browser, resize
 from tests.e2e.page_checks import (
     WIDTHS,
+    boxes_that_scroll_sideways,
     check_charts_are_readable_on_a_phone,
     check_it_prints_on_a4,
     check_links_arrive,
@@ -78,6 +79,7 @@ def test_nothing_sticks_out_sideways(shown, width):
 
 
 def test_on_a_phone_only_tables_scroll_and_charts_stay_readable(shown):
+    shown.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true })")
     check_only_boxes_scroll_on_a_phone(shown)
     check_charts_are_readable_on_a_phone(shown)
 
@@ -93,6 +95,13 @@ def test_decision_and_numbers_are_seen_without_scrolling(pages, driver):
         "return document.querySelector('.headline').getBoundingClientRect().bottom"
     )
     assert bottom < 600
+
+
+def test_a_phone_shows_the_folded_report_on_few_screens_and_no_table_scrolls(pages, driver):
+    driver.get(pages["plain"].as_uri())
+    resize(driver, 390, 844)
+    assert driver.execute_script("return document.documentElement.scrollHeight") <= 4 * 844
+    assert boxes_that_scroll_sideways(driver) == []
 
 
 HEIGHTS = """return [...document.querySelectorAll('details table')].map(t =>

@@ -1,17 +1,30 @@
 """Every DAG can be started, and its question answered, by clicking: in Airflow's own pages."""
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from pipelines.release.ledger import Ledger
-from tests.e2e.browser import browser, need_browser, resize
+from pipelines.release.lifecycle import production
+from tests.e2e.clicks import (
+    FORM,
+    click_link,
+    complaints,
+    ends_well,
+    fill,
+    found,
+    open_form,
+    open_pages_of_signalbox,
+    open_run,
+    reads,
+    runs,
+    start,
+)
 from tests.e2e.stack import Airflow, settle, state, wait
-from tests.support.small_project import ROOT
+from tests.support.small_project import ROOT, SMALL_MODEL
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -25,52 +38,93 @@ MUST_FILL = {
 }
 """Fields that have no default on purpose."""
 
-OPEN, SUBMIT = "[data-testid=trigger-dag-button]", "[data-testid=trigger-dag-submit]"
+FIELDS = {
+    "model_release": {
+        "train.seed": "Random seed",
+        "train.select_by": "Score that chooses the model",
+        "train.threshold.rule": "Rule for the decision threshold",
+        "train.calibration": "Calibration of scores",
+        "train.class_weight": "Weight of the rarer label",
+        "train.use_sensitive": "Sensitive features are model inputs",
+        "train.folds": "Cross-validation folds",
+        "evaluate.replicates": "Bootstrap replicates of each interval",
+        "validate.max_quarantined_share": "Largest share of rows in quarantine (0 to 1)",
+    },
+    "alert_noise_reduction": {
+        "aiops.alert_history.lake": "Folder of the telemetry lake",
+        "aiops.alert_history.days": "Length of the alert history (days)",
+        "aiops.alert_history.until": "Last day of the alert history",
+        "aiops.mine_rules.hold.wait_seconds": "Time that an alert is held (seconds)",
+        "aiops.mine_rules.hold.again_seconds": "A second alert within … pages at once (seconds)",
+        "aiops.mine_rules.hold.min_pages": "Pages that make an alert name noisy",
+        "aiops.select_rules.short_wait_seconds": "Time held where the history is short (seconds)",
+        "aiops.export_rules.alertmanager_version": "Release of your Alertmanager",
+        "aiops.export_rules.publish.shadow": "Shadow mode: publish nothing",
+    },
+}
+"""Fields of the forms of the DAGs with many parameters, and what they are called there."""
+
+FIELD = f"{FORM} [id^='element_'], {FORM} [name^='element_']"
 
 
-@pytest.fixture(scope="module")
-def driver(airflow: Airflow, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chrome]":
-    """Log alice in, as she would."""
-    need_browser()
-    passwords = json.loads((airflow.project / ".airflow/passwords.json").read_text())
-    with browser(tmp_path_factory.mktemp("browser") / "profile") as chrome:
-        resize(chrome, 1440)
-        chrome.get(f"{airflow.address}/auth/login")
-        found(chrome, "input[type=password]").send_keys(passwords["alice"])
-        found(chrome, "input:not([type=password])").send_keys("alice")
-        found(chrome, "button[type=submit]").click()
-        wait(lambda: "/auth/" not in chrome.current_url, 60)
-        yield chrome
+def fields(chrome: "Chrome") -> set[str]:
+    """Return the names of the open form's fields."""
+    wait(lambda: bool(chrome.find_elements(By.CSS_SELECTOR, FIELD)), 30)
+    shown = chrome.find_elements(By.CSS_SELECTOR, FIELD)
+    words = [e.get_attribute("name") or e.get_attribute("id") or "" for e in shown]
+    return {word.removeprefix("element_").partition(":")[0] for word in words}
 
 
-def found(chrome: "Chrome", selector: str) -> Any:
-    """Return an element of the page once it is there."""
-    wait(lambda: bool(chrome.find_elements(By.CSS_SELECTOR, selector)), 60)
-    return chrome.find_element(By.CSS_SELECTOR, selector)
+@pytest.mark.parametrize("dag", sorted(FIELDS))
+def test_the_form_shows_a_handful_under_plain_titles(
+    airflow: Airflow, driver: "Chrome", dag: str
+) -> None:
+    open_form(airflow, driver, dag)
+    assert fields(driver) == set(FIELDS[dag])
+    form = found(driver, FORM)
+    wait(lambda: all(title in form.text for title in FIELDS[dag].values()), 30)
 
 
-def open_form(airflow: Airflow, chrome: "Chrome", dag: str) -> Any:
-    """Open a DAG's trigger form; return its button."""
-    airflow.api.wait_for_dag(dag)
-    chrome.get(f"{airflow.address}/dags/{dag}")
-    found(chrome, OPEN).click()
-    return found(chrome, SUBMIT)
+def test_a_choice_is_a_list_and_a_number_keeps_to_its_limits(
+    airflow: Airflow, driver: "Chrome"
+) -> None:
+    open_form(airflow, driver, "model_release")
+    found(driver, "[id='element_train.calibration'] input").click()
+    options = driver.find_elements(By.CSS_SELECTOR, "[role=option]")
+    shown = [option.text for option in options if option.is_displayed()]
+    assert shown == ["isotonic", "sigmoid", "none"]
+    found(driver, "[id='element_train.calibration'] input").send_keys(Keys.ESCAPE)
+
+    button = open_form(airflow, driver, "model_release")
+    folds = found(driver, "input[name='element_train.folds']")
+    assert folds.get_attribute("value") == str(SMALL_MODEL["train.folds"])
+    folds.send_keys(Keys.BACKSPACE, "99", Keys.TAB)
+    wait(lambda: folds.get_attribute("value") == "20", 10)  # the largest that is allowed
+    folds.send_keys(Keys.BACKSPACE, Keys.BACKSPACE, Keys.TAB)
+    wait(lambda: not button.is_enabled(), 10)  # a number must be given
+    folds.send_keys("4", Keys.TAB)
+    wait(button.is_enabled, 10)
 
 
-def runs(airflow: Airflow, dag: str) -> set[str]:
-    listed = airflow.client.get(f"/api/v2/dags/{dag}/dagRuns").json()["dag_runs"]
-    return {run["dag_run_id"] for run in listed if run["run_type"] == "manual"}
+def test_airflow_refuses_what_the_form_could_not_send(airflow: Airflow) -> None:
+    before = runs(airflow, "model_release")
+    for key, value, told in (
+        ("train.folds", 1, "less than the minimum of 2"),
+        ("train.folds", "three", "is not of type 'integer'"),
+        ("train.calibration", "magic", "is not one of"),
+    ):
+        body = {"logical_date": None, "conf": {key: value}}
+        answer = airflow.client.post("/api/v2/dags/model_release/dagRuns", json=body)
+        assert answer.status_code == 400
+        assert told in answer.text
+    assert runs(airflow, "model_release") == before
 
 
-def start(airflow: Airflow, chrome: "Chrome", dag: str) -> str:
-    """Click a DAG's form through with its defaults; return the run's id."""
-    before = runs(airflow, dag)
-    button = open_form(airflow, chrome, dag)
-    wait(button.is_enabled, 30)
-    button.click()
-    wait(lambda: len(runs(airflow, dag) - before) == 1, 60)
-    [run] = runs(airflow, dag) - before
-    return run
+def test_a_dags_description_leads_to_the_pages_of_docs(airflow: Airflow, driver: "Chrome") -> None:
+    address = f"{airflow.address}/signalbox-docs/model-release.md"
+    driver.get(address)
+    assert found(driver, "h1").text
+    assert "model_release" in found(driver, "main").text
 
 
 @pytest.mark.parametrize("dag", DAGS)
@@ -80,36 +134,92 @@ def test_the_form_can_be_sent_with_its_own_defaults(
     button = open_form(airflow, driver, dag)
     if dag in MUST_FILL:
         wait(lambda: not button.is_enabled(), 30)
-        for name, value in MUST_FILL[dag].items():
-            found(driver, f"#element_{name}").send_keys(value)
+        fill(driver, MUST_FILL[dag])
     wait(button.is_enabled, 30)
 
 
 def test_the_demos_model_is_rejected_and_that_run_ends_well(
-    airflow: Airflow, driver: "Chrome"
+    airflow: Airflow, driver: "Chrome", rejected: str
 ) -> None:
-    run = start(airflow, driver, "model_release")
-    assert airflow.finished(run) == "success"
-    assert state(airflow, run, "release_rejected") == "success"
-    assert state(airflow, run, "release") == "skipped"
-    [entry] = [e for e in Ledger.of(airflow.project).entries() if e.data.get("run_id") == run]
+    assert state(airflow, rejected, "release_rejected") == "success"
+    assert state(airflow, rejected, "release") == "skipped"
+    entries = Ledger.of(airflow.project).entries()
+    [entry] = [entry for entry in entries if entry.data.get("run_id") == rejected]
     assert entry.data["overrides"] == {}  # nothing was changed in the form
+    open_run(airflow, driver, "model_release", rejected)
+    reads(driver, "rejected by the gate: of")
+
+
+@pytest.fixture(scope="module")
+def rejected(airflow: Airflow, driver: "Chrome") -> str:
+    """A run of model_release, clicked with the form's defaults, that has ended."""
+    run = start(airflow, driver, "model_release")
+    ends_well(airflow, driver, "model_release", run)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("task", "links"),
+    [
+        ("gate", ("Evidence", "Report", "Run and commit")),
+        ("release_rejected", ("Evidence of the gate", "Report", "Run and commit")),
+    ],
+)
+def test_a_tasks_details_lead_to_what_its_run_made(
+    airflow: Airflow, driver: "Chrome", rejected: str, task: str, links: tuple[str, ...]
+) -> None:
+    headings = set()
+    for name in links:
+        open_run(airflow, driver, "model_release", rejected)
+        click_link(driver, task, f"/runs/{rejected}/tasks/")
+        click_link(driver, "Details", f"/tasks/{task}/")
+        click_link(driver, name, "/signalbox/")
+        wait(lambda: "/signalbox/" in driver.current_url, 60)
+        headings.add(found(driver, "h1").text)
+        assert complaints(driver) == []
+    assert len(headings) == len(links)
+    assert all(headings)
+
+
+def test_telemetry_is_collected_with_the_forms_defaults(airflow: Airflow, driver: "Chrome") -> None:
+    dag = "collect_telemetry"
+    run = start(airflow, driver, dag)
+    ends_well(airflow, driver, dag, run)
+    assert state(airflow, run, "ingest", dag) == "success"
+
+
+def test_what_a_run_could_not_do_is_read_on_its_page(airflow: Airflow, driver: "Chrome") -> None:
+    dag = "batch_scoring"
+    run = start(airflow, driver, dag, {"input": "data/nowhere.csv"})
+    assert airflow.finished(run, dag=dag) == "failed"
+    open_run(airflow, driver, dag, run)
+    nothing_released = production(airflow.project, "model_release") is None
+    reads(driver, "Signalbox: failed: ", "model_release" if nothing_released else "nowhere.csv")
+    assert complaints(driver) == []
 
 
 def test_a_rule_set_waits_for_an_approval_that_is_given_by_clicking(
-    airflow: Airflow, driver: "Chrome", tmp_path: Path
+    airflow: Airflow, driver: "Chrome"
 ) -> None:
+    """From the entry of Airflow's menu: the overview leads out of the frame to the question."""
     dag = "alert_noise_reduction"
     run = start(airflow, driver, dag)
-    wait(lambda: state(airflow, run, "approve_release", dag) == "awaiting_input", 400)
+    wait(lambda: state(airflow, run, "approve_release", dag) == "awaiting_input", 400,
+         lambda: airflow.told(run, dag))  # fmt: skip
     settle(airflow)
-    driver.get(f"{airflow.address}/dags/{dag}/runs/{run}/tasks/approve_release/required_actions")
+    open_pages_of_signalbox(airflow, driver)
+    assert "waits for you" in found(driver, "main").text
+    link = found(driver, f"a[target=_top][href*='/dags/{dag}/runs/{quote(run, safe='')}/']")
+    link.click()
+    driver.switch_to.default_content()
     button = found(driver, "[data-testid=hitl-option-Approve]")
-    assert "The gate says review" in driver.find_element(By.TAG_NAME, "body").text
+    assert driver.current_url.endswith("/tasks/approve_release/required_actions")
+    reads(driver, "The gate says review")
     assert button.is_enabled()  # a reason is welcome, not demanded
     found(driver, "#element_reason").send_keys("Read in the browser.")
     button.click()
-    assert airflow.finished(run, dag=dag) == "success"
+    ends_well(airflow, driver, dag, run)
+    reads(driver, "Signalbox: released as v")
     assert state(airflow, run, "release", dag) == "success"
     name = f"{dag}/{run.replace(':', '.')}"
     [told] = [
@@ -119,3 +229,7 @@ def test_a_rule_set_waits_for_an_approval_that_is_given_by_clicking(
     ]
     [given] = told.data["outcome"]["answers"]
     assert (given["who"], given["reason"]) == ("alice", "Read in the browser.")
+    open_pages_of_signalbox(airflow, driver)
+    assert not driver.find_elements(By.CSS_SELECTOR, f"a[href*='{quote(run, safe='')}']")
+    driver.switch_to.default_content()
+    assert complaints(driver) == []

@@ -16,7 +16,7 @@ from tests.support.wheels import ROOT, install_alone
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the wheel is installed, alone."""
-    parts = ["setup.py", "pyproject.toml", "README.md", "LICENSE"]
+    parts = ["setup.py", "pyproject.toml", "README.md", "LICENSE", "params.schema.json"]
     parts += ["pipelines", "plugins", "dags", "expectations"]
     return install_alone(parts, ".", tmp_path_factory.mktemp("signalbox"))
 
@@ -86,6 +86,8 @@ import json, pathlib, runpy, signalbox_airflow
 directory = pathlib.Path(signalbox_airflow.__file__).parent / "dags"
 read = [runpy.run_path(str(file)) for file in sorted(directory.glob("[a-z]*.py"))]
 print(json.dumps({found["dag"].dag_id: str(found["PROJECT"]) for found in read}))
+(dag,) = (found["dag"] for found in read if found["dag"].dag_id == "model_release")
+print("TITLES", json.dumps([param.schema["title"] for _, param in dag.params.items()]))
 """
 
 
@@ -110,6 +112,8 @@ def test_its_dags_work_for_the_project_that_is_named(
     lines = run(target, elsewhere, "-c", READ, **variables).splitlines()
     (read,) = (json.loads(line) for line in lines if line.startswith("{"))
     assert set(read) == {path.stem for path in (ROOT / "dags").glob("[a-z]*.py")}
+    titles = json.loads(lines[-1].removeprefix("TITLES "))
+    assert titles[0] == "Random seed"  # from the wheel's schema: the project has none
     assert set(read.values()) == {str(project.resolve())}
 
 

@@ -34,6 +34,7 @@ from pipelines.aiops.alerting.evidence import (
 from pipelines.aiops.alerting.export.bundle import Sources, export_problems, make_bundle
 from pipelines.aiops.alerting.export.read_back import files_of, read_back
 from pipelines.aiops.alerting.export.write import sources_of, unexported
+from pipelines.aiops.alerting.mining.history import with_feedback
 from pipelines.aiops.alerting.mining.mine import mine_all
 from pipelines.aiops.alerting.replay.model import Deployed
 from pipelines.aiops.alerting.rules import HoldRule, Rule
@@ -92,6 +93,7 @@ class Case:
         """
         memory.require(HISTORY, params.runtime.memory_mb, memory.REPLAY_BYTES)
         own = params.export_rules
+        mining = with_feedback(params.mine_rules, HISTORY)
         return cls(
             frame=read_history(HISTORY, params.runtime.memory_mb, ids=ids),
             config=config_with_pagers(
@@ -99,7 +101,7 @@ class Case:
             ),
             sources=sources_of(own),
             tickets=known_tickets(HISTORY),
-            params=params,
+            params=params.model_copy(update={"mine_rules": mining}),
             fixes=read_tickets(HISTORY / "tickets.parquet"),
         )
 

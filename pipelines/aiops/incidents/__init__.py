@@ -1,6 +1,6 @@
 """Incidents: what belongs together, where it began, whom it reaches, how it was fixed before."""
 
-from pipelines.aiops.incidents.assemble import incidents
+from pipelines.aiops.incidents.assemble import Prepared, incidents, prepare, rank
 from pipelines.aiops.incidents.grouping import Grouping, group
 from pipelines.aiops.incidents.model import (
     Cause,
@@ -17,7 +17,6 @@ from pipelines.aiops.incidents.model import (
     role_of,
 )
 from pipelines.aiops.incidents.posting import alertmanager_payload, post, webhook_payload
-from pipelines.aiops.incidents.ranking import Prepared, prepare, rank
 
 __all__ = [
     "Cause",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from math import isfinite
 
+from pipelines.aiops.incidents.assemble import rank
 from pipelines.aiops.incidents.contract import columns_of, logs_of, spans_of
 from pipelines.aiops.incidents.model import (
     Cause,
@@ -17,7 +18,6 @@ from pipelines.aiops.incidents.model import (
     role_of,
 )
 from pipelines.aiops.incidents.model import FaultWindow as Fault
-from pipelines.aiops.incidents.ranking import rank
 from pipelines.aiops.lake.contract import LOGS, METRICS, SPANS, service_of
 from pipelines.aiops.lake.window import Window, rows_between
 from pipelines.aiops.logs.templates import mine

@@ -7,6 +7,8 @@ from pathlib import Path
 from pipelines.aiops.lake.contract import Table
 
 FILE = "rows.parquet"
+LOCK = ".lock"
+"""Name of the file in a folder that its writers lock."""
 _DAY = re.compile(r"^day=(\d{4}-\d{2}-\d{2})$")
 
 

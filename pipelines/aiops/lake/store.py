@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.aiops.lake.contract import ALERTS, SIGNALS, TABLES, Table
-from pipelines.aiops.lake.days import FILE, day_files, day_folder, days_of
+from pipelines.aiops.lake.days import FILE, LOCK, day_files, day_folder, days_of
 from pipelines.aiops.lake.engine import opened
 from pipelines.aiops.lake.merge import merge
 from pipelines.core.errors import SignalboxError
@@ -23,7 +23,6 @@ from pipelines.core.locks import exclusive_lock
 from pipelines.core.runtime import DEFAULT_MEMORY_MB
 from pipelines.core.time import DAY_US, EPOCH
 
-LOCK = ".lock"
 WAIT_SECONDS = 600
 
 

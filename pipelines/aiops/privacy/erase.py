@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.aiops.lake.days import day_folder, days_of, quarantine_files
-from pipelines.aiops.lake.store import LOCK, locked, write_if_changed
+from pipelines.aiops.lake.days import LOCK, day_folder, days_of, quarantine_files
+from pipelines.aiops.lake.store import locked, write_if_changed
 from pipelines.aiops.privacy.at_ingest import add_erased
 from pipelines.aiops.privacy.selectors import (
     Selector,

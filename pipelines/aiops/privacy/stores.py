@@ -1,8 +1,9 @@
 """Where telemetry is kept: stores ``telemetry``, ``results`` and ``state``, and for how long.
 
-``telemetry`` is the lake with its quarantine, and the inboxes that ``signalbox collect`` and
-Airflow's listener write. ``results`` has a folder a window, ``state`` one a day; both are made of
-the lake and can be made again. The simulated world is nobody's data and no store.
+``telemetry`` is the lake with its quarantine and with what people said of incidents and rules, and
+the inboxes that ``signalbox collect`` and Airflow's listener write. ``results`` has a folder a
+window, ``state`` one a day; both are made of the lake and can be made again. The simulated world
+is nobody's data and no store.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipelines.aiops.lake.contract import SIGNALS, TABLES, TIME
-from pipelines.aiops.lake.days import day_folder, days_of, quarantine_files
-from pipelines.aiops.lake.store import LOCK, locked, write_if_changed
+from pipelines.aiops.lake.days import LOCK, day_folder, days_of, quarantine_files
+from pipelines.aiops.lake.feedback import FOLDER as FEEDBACK
+from pipelines.aiops.lake.feedback import store_of
+from pipelines.aiops.lake.store import locked, write_if_changed
 from pipelines.aiops.lake.window import Window
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import SIMULATED
@@ -121,10 +124,12 @@ def stores_of(project: Path, params: AiopsParams) -> Stores:
         elif isinstance(source, OtlpLogsParams | OtlpMetricsParams | OtlpTracesParams):
             found = {name for text in source.files for name in glob(str(project / text))}
             files |= {Path(name) for name in found if _OTLP.search(name)}
+    own = [lake for lake in lakes if lake != simulated]
+    inboxes += [store_of(lake) for lake in own]
     folders = list(dict.fromkeys(path.resolve() for path in inboxes))
     return Stores(
         project,
-        [lake for lake in lakes if lake != simulated],
+        own,
         folders,
         sorted(path.resolve() for path in files
                if not any(path.resolve().is_relative_to(folder) for folder in folders)),
@@ -254,7 +259,7 @@ class Kept:
     store : str
         ``telemetry``, ``results`` or ``state``.
     part : str
-        Table of the lake, ``quarantine``, ``inbox``; else the store's name.
+        Table of the lake, ``quarantine``, ``inbox``, ``feedback``; else the store's name.
     path : Path
         File or folder.
     day : date
@@ -284,9 +289,11 @@ def kept_of(stores: Stores) -> Iterator[Kept]:
                 yield Kept(TELEMETRY, table.name, day_folder(lake, table, day), day)
         for path in quarantine_files(lake):
             yield Kept(TELEMETRY, "quarantine", path, _oldest(path, lake))
+    said = {store_of(lake) for lake in stores.lakes}
     for path in stores.payloads():
         inside = [folder for folder in stores.inboxes if path.is_relative_to(folder)]
-        yield Kept(TELEMETRY, "inbox", path, day_of(path, inside[0] if inside else path.parent))
+        part = FEEDBACK if path.parent in said else "inbox"
+        yield Kept(TELEMETRY, part, path, day_of(path, inside[0] if inside else path.parent))
     if stores.results.is_dir():
         for path in sorted(stores.results.iterdir()):
             yield Kept(RESULTS, RESULTS, path, _window_day(path))

@@ -29,6 +29,11 @@ TOP_VALUES = 50
 as one. Between two samples of a column with thousands of rare values every distance is large."""
 
 
+PAGE_COLUMNS = 18
+"""Columns that a page of Evidently's shows, of all its comparisons: each takes up to 70 kB, and no
+browser is quick with a page of 500 columns, 50 MB large. Evidence and report have all distances."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """Reference and current table, with the same `n` columns in the same form.
@@ -298,7 +303,7 @@ def compare(
     data: DataParams,
     drift: DriftParams,
     *,
-    drawn: bool = True,
+    drawn: int = PAGE_COLUMNS,
 ) -> tuple[Comparison, Any]:
     """Compare a current table with a reference.
 
@@ -309,7 +314,8 @@ def compare(
     titles
         Of the comparison, of the reference, of the current table.
     drawn
-        Whether a snapshot is wanted.
+        How many columns the snapshot shows at most: those that lie farthest apart; 0 = none is
+        wanted.
 
     Returns
     -------
@@ -353,9 +359,24 @@ def compare(
         columns=columns,
     )
     if snapshot is not None and drawn:
-        shown = without_small_cells(both, reference, current, data)
+        shown = without_small_cells(_farthest(both, distances, drawn), reference, current, data)
         snapshot = snapshot if shown is both else _run(shown, drift.column_threshold)
     return comparison, snapshot if drawn else None
+
+
+def _farthest(both: Pair, distances: dict[str, float], most: int) -> Pair:
+    """Return the pair with the columns that lie farthest apart, at most so many."""
+    names = [*both.numbers, *both.texts]
+    if len(names) <= most:
+        return both
+    kept = set(sorted(names, key=lambda name: -distances.get(name, 0.0))[:most])
+    return replace(
+        both,
+        reference=both.reference[[name for name in both.reference.columns if name in kept]],
+        current=both.current[[name for name in both.current.columns if name in kept]],
+        numbers=[name for name in both.numbers if name in kept],
+        texts=[name for name in both.texts if name in kept],
+    )
 
 
 def without_small_cells(

@@ -178,7 +178,7 @@ def _delta(name: str, n: int, how: str) -> Figure:
     order = "new - released" if name in LOSSES else "released - new"
     return Figure(
         id=f"evaluate.delta_{name}",
-        label=f"{METRICS[name]} lost against the released model",
+        label=f"{METRICS[name]}: how much worse than the released model",
         value=None,
         method=f"{order} on the same test rows; above 0 the new model is worse; {how}",
         n=n,

@@ -179,7 +179,7 @@ def audit_scores(
         raise SignalboxError(f"{NO_FAVOURABLE}: {as_label(data.positive)!r}, or the other one")
     least = rows_needed(_people(scored), data)
     try:
-        groups = encode_groups(scored.frame, _specs(data))
+        groups = encode_groups(scored.frame, feature_specs(data))
         table = build_table(
             groups,
             scored.labels,
@@ -191,7 +191,7 @@ def audit_scores(
         result = audit(
             table,
             AuditConfig(
-                features=tuple(_specs(data)),
+                features=tuple(feature_specs(data)),
                 intersections=tuple(tuple(names) for names in data.intersections),
                 favourable_is_positive=favourable,
                 reference="highest_rate",
@@ -269,7 +269,7 @@ def what_if(
         If `feature` isn't a sensitive feature.
     """
     data, config = params.data, params.bias_audit
-    spec = next((spec for spec in _specs(data) if spec.name == feature), None)
+    spec = next((spec for spec in feature_specs(data) if spec.name == feature), None)
     if spec is None:
         raise SignalboxError(
             f"bias_audit.mitigation.feature: {feature!r} is not in data.sensitive "
@@ -457,7 +457,8 @@ def _left_out(groups: tuple[LeftOut, ...]) -> str | None:
     return "; ".join(f"{item.group} ({item.reason})" for item in groups) or None
 
 
-def _specs(data: DataParams) -> list[FeatureSpec]:
+def feature_specs(data: DataParams) -> list[FeatureSpec]:
+    """Return the sensitive features with their bands, as section ``data`` names them."""
     return [
         FeatureSpec(name=name, edges=tuple(sensitive.bins))
         for name, sensitive in data.sensitive.items()

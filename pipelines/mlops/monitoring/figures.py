@@ -241,7 +241,7 @@ def drift_figures(
     reference = train[[name for name in live.inputs.columns if name in train.columns]]
     titles = ("Training data against what was scored", "train", "scored")
     tables = (_alike(reference, live.inputs), live.inputs)
-    found, _ = compare(tables, titles, data, drift, drawn=False)
+    found, _ = compare(tables, titles, data, drift, drawn=0)
     far = max(found.columns, key=lambda column: column.distance or 0.0)
     share = Figure(
         id="live.drifted_share",

@@ -1,18 +1,33 @@
-"""Predictions that were made within a span of time, and the labels that became known for them."""
+"""Predictions that were made within a span of time, and the labels that became known for them.
 
+And predictions that were never made: what another model would decide on the same test rows.
+"""
+
+import sys
+import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.core.artifacts import MODEL, MODEL_INFO, PARAMS, TEST, TRAIN
 from pipelines.core.errors import SignalboxError
-from pipelines.core.params import CsvSource, DataParams
+from pipelines.core.params import CsvSource, DataParams, load_params
 from pipelines.core.tables import ROW, SUBJECT, read_table
+from pipelines.mlops.data.cells import rows_needed, subjects_of
 from pipelines.mlops.data.columns import as_label
 from pipelines.mlops.data.keys import key_texts
+from pipelines.mlops.evaluation.champion import count_seen
+from pipelines.mlops.fairness.evidence import feature_specs
+from pipelines.mlops.fairness.groups import encode_groups
 from pipelines.mlops.modeling.info import ModelInfo
+from pipelines.mlops.modeling.scoring import score
+from pipelines.mlops.modeling.store import load_model
 from pipelines.mlops.scoring.chunks import Input
 from pipelines.mlops.scoring.record import Record, inputs_path, predictions_path, read_record
+from pipelines.release.lifecycle.files import CommitFiles
 
 if TYPE_CHECKING:
     import numpy as np
@@ -296,3 +311,211 @@ def join(predictions: "pd.DataFrame", labels: "pd.DataFrame") -> Joined:
         waiting=int((~mature).sum()),
         unmatched=int((mature & ~labelled).sum()),
     )
+
+
+SAMPLE = 12
+"""Rows of a comparison whose scores are shown; without a name or a number of their own."""
+
+
+class GroupDecisions(BaseModel):
+    """What another model would change for a group.
+
+    Attributes
+    ----------
+    feature, group : str
+        Sensitive feature and group.
+    rows : int
+        Test rows of the group.
+    selected_a, selected_b : float
+        Share of them that each model selects.
+    gained, lost : int or None
+        Rows that only the second, and only the first model selects; None where they are so few
+        that a number would point to people (``data.min_cell``).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    feature: str
+    group: str
+    rows: int
+    selected_a: float
+    selected_b: float
+    gained: int | None
+    lost: int | None
+
+
+class DecisionChanges(BaseModel):
+    """What decisions would be, on the same test rows, under either of two models.
+
+    Attributes
+    ----------
+    rows : int
+        Test rows of the second commit.
+    positive : str
+        Label for which a row is selected.
+    threshold_a, threshold_b : float
+        A row is selected where its score is at least this.
+    selected_a, selected_b : int
+        Rows that each model selects.
+    gained, lost : int
+        Rows that only the second, and only the first model selects.
+    groups : tuple of GroupDecisions
+        By sensitive feature; groups of fewer rows than ``data.min_cell`` asks for are left out.
+    left_out : int
+        Groups left out.
+    least : int
+        Counts by group between 0 and this have no number.
+    sample : tuple of tuple of (float, float)
+        Scores of rows under both models, from the largest fall to the largest rise; two thirds are
+        rows whose decision changes, as far as there are so many.
+    notes : tuple of str
+        What makes the comparison less than fair, for example rows that a model learned from.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: int
+    positive: str
+    threshold_a: float
+    threshold_b: float
+    selected_a: int
+    selected_b: int
+    gained: int
+    lost: int
+    groups: tuple[GroupDecisions, ...]
+    left_out: int
+    least: int
+    sample: tuple[tuple[float, float], ...]
+    notes: tuple[str, ...]
+
+
+def compare_decisions(project: Path, a: str, b: str) -> DecisionChanges:
+    """Score the second commit's test rows with the models of two commits.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    a, b : str
+        Full hashes of commits whose pipeline trained a model, released or not.
+
+    Returns
+    -------
+    DecisionChanges
+
+    Raises
+    ------
+    SignalboxError
+        If a file is gone or was changed after its stage made it, a model needs other versions of
+        its packages, or cannot score these rows.
+    """
+    import numpy as np
+
+    with tempfile.TemporaryDirectory() as folder:
+        test = read_table(_copied(project, b, TEST, Path(folder)))
+        params = load_params(_copied(project, b, PARAMS, Path(folder)))
+        models, notes = [], []
+        for name, commit in (("first", a), ("second", b)):
+            paths = [_copied(project, commit, path, Path(folder)) for path in (MODEL, MODEL_INFO)]
+            model, info = load_model(*paths)
+            models.append((score(model, info, test), info))
+            seen, _ = count_seen(read_table(_copied(project, commit, TRAIN, Path(folder))), test)
+            if seen:
+                notes.append(f"the {name} model learned from {seen:,} of the people in these rows")
+    (scores_a, info_a), (scores_b, info_b) = models
+    if info_a.positive != info_b.positive:
+        raise SignalboxError(
+            f"the models select for different labels ({info_a.positive!r}, {info_b.positive!r}), "
+            "so their decisions can't be compared"
+        )
+    selected_a = scores_a >= info_a.threshold.value
+    selected_b = scores_b >= info_b.threshold.value
+    least = rows_needed(subjects_of(test), params.data)
+    groups, left_out = _by_group(test, params.data, (selected_a, selected_b), least)
+    order = np.argsort(scores_b - scores_a, kind="stable")
+    changed = (selected_a != selected_b)[order]
+    chosen = np.sort(np.concatenate([_spread(np.flatnonzero(changed), SAMPLE * 2 // 3),
+                                     _spread(np.flatnonzero(~changed), SAMPLE // 3)]))  # fmt: skip
+    return DecisionChanges(
+        rows=len(test),
+        positive=info_b.positive,
+        threshold_a=info_a.threshold.value,
+        threshold_b=info_b.threshold.value,
+        selected_a=int(selected_a.sum()),
+        selected_b=int(selected_b.sum()),
+        gained=int((selected_b & ~selected_a).sum()),
+        lost=int((selected_a & ~selected_b).sum()),
+        groups=groups,
+        left_out=left_out,
+        least=least,
+        sample=tuple((float(scores_a[row]), float(scores_b[row])) for row in order[chosen]),
+        notes=tuple(notes),
+    )
+
+
+def _spread(places: "NDArray[np.intp]", count: int) -> "NDArray[np.intp]":
+    """Choose some of the places, evenly spaced, first and last among them."""
+    import numpy as np
+
+    steps = np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(np.intp)
+    return places[np.unique(steps)]
+
+
+def _copied(project: Path, commit: str, path: Path, folder: Path) -> Path:
+    """Write a commit's file, held against ``dvc.lock`` if a stage made it, into a folder."""
+    files, copy = CommitFiles(project, commit), folder / path.name
+    content = files.text(path.as_posix()) if path == PARAMS else files.read(path.as_posix())
+    if content is None:
+        raise SignalboxError(f"commit {commit[:12]} has no {path}, so it isn't a run of a pipeline")
+    copy.write_bytes(content)
+    return copy
+
+
+def _by_group(
+    test: "pd.DataFrame",
+    data: DataParams,
+    selected: "tuple[NDArray[np.bool_], NDArray[np.bool_]]",
+    least: int,
+) -> tuple[tuple[GroupDecisions, ...], int]:
+    """Count changes by group, and groups that are too small to be counted."""
+    found, left_out = [], 0
+    specs = feature_specs(data)
+    if not specs:
+        return (), 0
+    coded = encode_groups(test, specs)
+    first, second = selected
+    for feature, codes in zip(coded.features, coded.codes, strict=True):
+        for code, level in enumerate(feature.levels):
+            mine = codes == code
+            rows = int(mine.sum())
+            if rows < max(least, 1):
+                left_out += 1
+                continue
+            found.append(
+                GroupDecisions(
+                    feature=feature.name,
+                    group=level,
+                    rows=rows,
+                    selected_a=float(first[mine].mean()),
+                    selected_b=float(second[mine].mean()),
+                    gained=_unless_few(int((second & ~first & mine).sum()), least),
+                    lost=_unless_few(int((first & ~second & mine).sum()), least),
+                )
+            )
+    return tuple(found), left_out
+
+
+def _unless_few(count: int, least: int) -> int | None:
+    return None if 0 < count < least else count
+
+
+def _print_changes(project: str, a: str, b: str) -> None:
+    """Print `compare_decisions` as JSON: whoever needs no scikit-learn itself asks a process."""
+    try:
+        print(compare_decisions(Path(project), a, b).model_dump_json())
+    except SignalboxError as error:
+        sys.exit(" ".join(str(error).split()))
+
+
+if __name__ == "__main__":
+    _print_changes(*sys.argv[1:])

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Figure, round_floats
+from pipelines.core.files import read_json
 from pipelines.core.params import Check
 from pipelines.core.settings import Name, PositiveInt, Section, Slug, Unset
 from pipelines.mlops.data.drift import roles
@@ -506,3 +507,56 @@ def result_path(project: Path, date: str) -> Path:
 def page_path(project: Path, date: str) -> Path:
     """Path of the same for people."""
     return project / FOLDER / f"{date}.html"
+
+
+class StandingAlarm(_Fact):
+    """An alarm of the latest day, and since when it has gone off every day.
+
+    Attributes
+    ----------
+    watched : Watched
+        As of the latest day.
+    date : str
+        The latest day, ISO 8601.
+    since : str
+        First of the days in a row on which it went off, ISO 8601.
+    """
+
+    watched: Watched
+    date: str
+    since: str
+
+
+def standing_alarms(project: Path) -> list[StandingAlarm]:
+    """List the alarms of the latest day of monitoring.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+
+    Returns
+    -------
+    list of StandingAlarm
+        Empty where nothing was watched yet.
+
+    Raises
+    ------
+    SignalboxError
+        If a result isn't one.
+    """
+    days: list[Watching] = []
+    for path in sorted((project / FOLDER).glob("[!.]*.json")):
+        try:
+            days.append(Watching.model_validate(read_json(path)))
+        except ValidationError as error:
+            raise SignalboxError(f"{path}: not a result of monitoring ({error})") from error
+    found = []
+    for watched in days[-1].alarms() if days else []:
+        since = days[-1].date
+        for day in reversed(days):
+            if watched.id not in {alarm.id for alarm in day.alarms()}:
+                break
+            since = day.date
+        found.append(StandingAlarm(watched=watched, date=days[-1].date, since=since))
+    return found

@@ -18,7 +18,7 @@ from pipelines.core.git import git_contents
 from pipelines.core.params import Params, load_params
 from pipelines.mlops.data.columns import as_label
 from pipelines.mlops.data.sources import parse_csv
-from pipelines.mlops.privacy import releases, run_refs, source, stores
+from pipelines.mlops.privacy import run_refs, source, stores
 from pipelines.mlops.privacy.accountability import PrivacyParams, record, shown_measures
 from pipelines.mlops.privacy.erase import PRODUCT, ErasureLedger
 from pipelines.mlops.privacy.probe import LINES, TABLE, Probe
@@ -206,7 +206,7 @@ def personal_data_of(
         searched=plan.searched,
         closed=closed,
         elsewhere=source.elsewhere(params.data),
-        releases=releases.releases(project, plan.holding, plan.seen),
+        releases=run_refs.releases_holding(project, plan.holding, plan.seen),
         processing=_processing(project, params, own),
     )
     entry = {"action": action, "subject": subject.token, "rows": held.rows, "copies": len(copies)}

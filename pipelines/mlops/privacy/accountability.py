@@ -32,7 +32,7 @@ Store = Literal[
 TelemetryStore = Literal["telemetry", "results", "state"]
 TelemetryPart = Literal[
     "alerts", "tickets", "changes", "metrics", "logs", "spans", "quarantine", "inbox", "results",
-    "state",
+    "feedback", "state",
 ]  # fmt: skip
 LegalBasis = Literal[
     "consent", "contract", "legal obligation", "vital interests", "public task",
@@ -101,11 +101,11 @@ class PrivacyParams(FactsAboutData):
     retention_days: dict[Store, Days] = Field(default_factory=dict)
     """Store → days its files may be kept."""
     telemetry: dict[TelemetryPart, TelemetryPurpose] = Field(default_factory=dict)
-    """Table of the lake (or its quarantine, inbox, results, state) → who answers for it, and what
-    it is kept for; one that is there and isn't named stands in red."""
+    """Table of the lake (or its quarantine, inbox, feedback, results, state) → who answers for it,
+    and what it is kept for; one that is there and isn't named stands in red."""
     telemetry_retention_days: dict[TelemetryStore, Days] = Field(default_factory=dict)
-    """Store → days that it may be kept: ``telemetry`` (lake, its quarantine, inboxes), ``results``,
-    ``state``; ``signalbox telemetry retain`` removes what is older."""
+    """Store → days that it may be kept: ``telemetry`` (lake, its quarantine, inboxes, feedback),
+    ``results``, ``state``; ``signalbox telemetry retain`` removes what is older."""
     models_days: Days = 30
     """Days after an erasure within which models that learned from the subject are replaced."""
 

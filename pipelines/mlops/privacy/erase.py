@@ -14,7 +14,7 @@ from pipelines.core.errors import SignalboxError
 from pipelines.core.files import sha256_file, write_bytes, write_text
 from pipelines.core.keyed_hash import keys_folder, secret, token_of
 from pipelines.core.params import DataParams, load_params
-from pipelines.mlops.privacy import journal, releases, run_refs, source, stores
+from pipelines.mlops.privacy import journal, run_refs, source, stores
 from pipelines.mlops.privacy import stores as tree
 from pipelines.mlops.privacy import subject as exclusion
 from pipelines.mlops.privacy.journal import Journal, Removal
@@ -322,7 +322,7 @@ def _record(project: Path, state: Journal, plan: Plan) -> None:
                 state.pins_alone.append(file.pin_before)
     run_refs.note(state, plan.git)
     if state.releases is None:
-        state.releases = releases.releases(project, plan.holding, plan.seen)
+        state.releases = run_refs.releases_holding(project, plan.holding, plan.seen)
     journal.save(project, state)
 
 
@@ -331,7 +331,7 @@ def _act(project: Path, state: Journal, plan: Plan, probe: Probe) -> None:
         for store, item in plan.objects:
             store.remove(item.path)
             state.did(store.name, store.shown(item.path), "removed")
-        if releases.drop_from_pointer(project, state.releases or []):
+        if run_refs.drop_from_pointer(project, state.releases or []):
             state.pointer_shortened = True
     for found in plan.found:
         action = tree.remove_subject(found, project, probe)

@@ -75,7 +75,7 @@ class Journal(BaseModel):
     pins_alone : list of str
         Old pins of files that held nobody else.
     releases : list of dict of str to object or None
-        What `releases.releases` said before anything changed; None = not asked yet.
+        What `run_refs.releases_holding` said before anything changed; None = not asked yet.
     blobs : list of str
         Git's objects that held the subject and that only given-up runs had.
     blobs_alone : list of str

@@ -72,6 +72,7 @@ def _figures(inputs: Inputs) -> Table:
             Column("Where"),
         ],
         rows=[_figure(figure, inputs) for figure in inputs.evidence[STAGE].figures],
+        cards=True,
     )
 
 

@@ -128,6 +128,7 @@ def rate_table(
             _rate_row(g, rate, axis.row(_estimate(g.rates[rate]), _title(g, rate))) for g in groups
         ],
         foot=["", "", "", "", "", "", axis.axis(f"Axis: {title.lower()} as a share")],
+        cards=True,
     )
 
 
@@ -197,6 +198,7 @@ def _error_table(dimension: DimensionResult, rate: str, mark: Text, audit: Audit
             for g in dimension.groups
             if rate in g.rates
         ],
+        cards=True,
         note="Above 1: the group suffers this error more often than the group that it is compared "
         "with; below 1: more rarely. The gate judges the furthest of all groups, whose interval "
         "allows for that.",
@@ -298,6 +300,7 @@ def ratio_table(dimension: DimensionResult, mark: Text, audit: AuditResult) -> l
                   for r in ratios],
             foot=["", "", "", "", "",
                   axis.axis(f"Axis: ratio of rates of being {audit.favoured}")],
+            cards=True,
             note="Dashed line: 0.8. A diamond marks a ratio below it, a dot all others. The gate "
             "judges the worst ratio of all groups, whose interval allows for its being the worst.",
         )

@@ -35,7 +35,7 @@ def chapter(inputs: Inputs) -> Chapter:
         title="Limits",
         blocks=[
             Section("limits-use", "Use", [Items(_use(inputs))]),
-            Section("limits-unchecked", "What was not checked", [Items(_unchecked(inputs))]),
+            Section("limits-unchecked", "What was not checked", [Items(unchecked(inputs))]),
             Section("limits-intervals", "What the intervals mean", [Items(_intervals(inputs))]),
         ],
     )
@@ -51,7 +51,19 @@ def _use(inputs: Inputs) -> list[Text]:
     ]
 
 
-def _unchecked(inputs: Inputs) -> list[Text]:
+def unchecked(inputs: Inputs) -> list[Text]:
+    """List what nobody checked.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the report is made from.
+
+    Returns
+    -------
+    list of (str or Markup)
+        A point each.
+    """
     data, train = inputs.params.data, inputs.params.train
     points: list[Text] = [
         "Whether the target is the right thing to predict, and whether its labels are true or "

@@ -93,6 +93,7 @@ def _changes(caption: str, changes: Sequence[BeforeAfter], audit: AuditResult, m
     return Table(
         caption=caption,
         mark=mark,
+        cards=True,
         columns=[
             Column("Measure"),
             Column("Now", numeric=True),

@@ -11,6 +11,7 @@ from pipelines.release.kpis.values import (
     evaluate,
     kpi_results,
     plot,
+    product_kpis,
     spark,
     trend,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "evaluate",
     "kpi_results",
     "plot",
+    "product_kpis",
     "spark",
     "trend",
 ]

@@ -22,6 +22,7 @@ from pipelines.core.artifacts import EVIDENCE
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Figure, new_ids, read_evidence, round_floats
 from pipelines.core.files import read_json
+from pipelines.release.config import load_section
 from pipelines.release.kpis.formula import (
     LIVE,
     Formula,
@@ -32,6 +33,7 @@ from pipelines.release.kpis.formula import (
     parse,
     value_of,
 )
+from pipelines.release.ledger import Ledger
 from pipelines.release.products import DEFAULT
 
 KINDS = ("run", "gate")
@@ -168,11 +170,26 @@ class KpiResult:
     @property
     def met(self) -> bool | None:
         """Whether the target is met."""
-        if self.value is None:
-            return None
+        return None if self.value is None else self._meets(self.value)
+
+    def _meets(self, value: float) -> bool:
         if self.kpi.direction == "at_least":
-            return self.value >= self.kpi.target
-        return self.value <= self.kpi.target
+            return value >= self.kpi.target
+        return value <= self.kpi.target
+
+    @property
+    def off_target_since(self) -> str:
+        """Time of the first of the latest entries that all miss the target, ISO 8601.
+
+        Empty where the target is met, or no entry tells. The target is today's.
+        """
+        found = ""
+        if self.met is False:
+            for point in reversed(self.trend):
+                if point.value is not None and self._meets(point.value):
+                    break
+                found = point.time if point.value is not None else found
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -288,6 +305,34 @@ def kpi_results(
         replace(result, trend=trend(result.kpi, ledger_entries, product))
         for result in evaluate(params.of(product), figures)
     ]
+
+
+def product_kpis(project: Path, product: str) -> list[KpiResult]:
+    """Evaluate a product's KPIs on the project's evidence, ledger and monitoring, with trends.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    product : str
+        Name of the product.
+
+    Returns
+    -------
+    list of KpiResult
+
+    Raises
+    ------
+    SignalboxError
+        If ``release.yaml``, an evidence file, the ledger or a result of monitoring can't be read.
+    """
+    params = load_section(project, "kpis", KpisParams)
+    if not params.of(product):
+        return []
+    days = read_days(project, product)
+    figures = read_figures(project / EVIDENCE) | latest(days)
+    entries: list[LedgerEntry] = [*Ledger.of(project).entries(), *days]
+    return kpi_results(params, figures, entries, product)
 
 
 FOLDER = Path("monitoring")

@@ -19,6 +19,14 @@ from pipelines.release.lifecycle.candidate import (
     require_unchanged,
     saved_commit,
 )
+from pipelines.release.lifecycle.compare import (
+    Choice,
+    Comparison,
+    ReportFile,
+    choices,
+    compare_versions,
+    reports_of,
+)
 from pipelines.release.lifecycle.consent import (
     Asked,
     answer_entry,
@@ -42,16 +50,30 @@ from pipelines.release.lifecycle.production import (
 )
 from pipelines.release.lifecycle.release import release, require_ready
 from pipelines.release.lifecycle.rollback import rollback
+from pipelines.release.lifecycle.view import (
+    Standing,
+    Waiting,
+    standing,
+    title_of,
+    waiting,
+)
 
 __all__ = [
     "CODE",
     "Asked",
     "Candidate",
     "ChangedError",
+    "Choice",
+    "Comparison",
     "Done",
+    "ReportFile",
+    "Standing",
+    "Waiting",
     "answer_entry",
     "asked_about_another",
     "changed_params",
+    "choices",
+    "compare_versions",
     "is_demo_data",
     "last_outcome",
     "last_run",
@@ -71,9 +93,13 @@ __all__ = [
     "release",
     "released_versions",
     "repair",
+    "reports_of",
     "require_ready",
     "require_unchanged",
     "rollback",
     "same_artifacts",
     "saved_commit",
+    "standing",
+    "title_of",
+    "waiting",
 ]

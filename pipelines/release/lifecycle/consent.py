@@ -398,7 +398,8 @@ def find_consent(
     if entry is None:
         raise ConsentError(
             f"nobody has decided on commit {commit[:12]} of {product} (the gate says {verdict}); "
-            "answer the question in Airflow, or approve it with: signalbox release --approver NAME"
+            "answer the question in Airflow, or approve it with: "
+            f"signalbox release {commit[:12]} --product {product} --approver NAME"
         )
     try:
         given = Outcome.model_validate(entry.data.get("outcome"))

@@ -88,6 +88,17 @@ def load_product(project: Path, product: str) -> ProductParams:
     return known[product]
 
 
+def product_names(project: Path) -> list[str]:
+    """Return the names of the products that ``release.yaml`` says are released, in its order."""
+    return list(load_section(project, "registry", RegistryParams).products)
+
+
+def reports(project: Path) -> dict[str, str]:
+    """Return product → path of its report; empty where it has none."""
+    known = load_section(project, "registry", RegistryParams).products
+    return {name: product.report or "" for name, product in known.items()}
+
+
 Bump = Literal["major", "minor", "patch"]
 FIRST = "v1.0.0"
 """Version of the first release."""

@@ -40,4 +40,4 @@ class TargetError(DvcAirflowError):
 
 
 class OverrideError(DvcAirflowError):
-    """A run was triggered with a parameter that isn't offered."""
+    """A run was triggered with a parameter that is not offered, or a value that it cannot have."""

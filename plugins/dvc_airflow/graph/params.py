@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ import yaml
 from dvc_airflow.graph.context import DEFAULT_PARAMS
 from dvc_airflow.graph.errors import OverrideError, PipelineError
 from dvc_airflow.graph.model import Graph
+from dvc_airflow.graph.param_schema import ParamSchema, nullable, problems, title_of
 from dvc_airflow.graph.yaml_marks import compose, load_marked
 
 _ANY: Final = ["null", "string", "number", "boolean", "array", "object"]
@@ -35,6 +36,8 @@ class ParamSpec:
         JSON schema of what may be entered.
     section : str or None
         The top-level key, which groups the trigger form.
+    shown : bool
+        Whether the form has a field for it; any other is changed by the run's configuration.
     """
 
     key: str
@@ -42,10 +45,16 @@ class ParamSpec:
     schema: dict[str, Any]
     description: str | None = None
     section: str | None = None
+    shown: bool = True
 
 
 def collect_params(
-    graph: Graph, selected: Sequence[str], wanted: bool | Sequence[str]
+    graph: Graph,
+    selected: Sequence[str],
+    wanted: bool | str | Sequence[str],
+    schema: str | None = None,
+    *,
+    strict: bool = True,
 ) -> list[ParamSpec]:
     """Return the parameters to offer for some stages.
 
@@ -56,23 +65,94 @@ def collect_params(
     selected : sequence of str
         The stages that run.
     wanted : bool or sequence of str
-        All that those stages depend on; those at or below some keys; or none.
+        Which of them the form shows: all that those stages depend on; those at or below some keys,
+        in their order, whether stages depend on them or not; or none, and none is offered at all.
+    schema : str, optional
+        The JSON schema of params.yaml: a file, relative to the project.
+    strict : bool
+        Whether a wanted key or a schema file that isn't there is an error. A run that began may
+        have another state of them.
+
+    Raises
+    ------
+    PipelineError
+        If there is no such key or file, or it can't be read.
     """
     if wanted is False:
         return []
+    root = Path(graph.root)
     needed = _needed(graph, selected)
     prefixes = None if wanted is True else [wanted] if isinstance(wanted, str) else list(wanted)
-    files = dict.fromkeys([DEFAULT_PARAMS, *needed]) if prefixes is not None else needed
+    known = _schema(root, schema, strict=strict)
     found: list[ParamSpec] = []
-    for file in files:
+    for file in dict.fromkeys([DEFAULT_PARAMS, *needed] if prefixes is not None else needed):
         keys = needed.get(file, set())
-        for spec in read_specs(Path(graph.root), file):
-            chosen = (
-                _below(_bare(spec.key), keys) if prefixes is None else _below(spec.key, prefixes)
-            )
-            if chosen:
-                found.append(spec)
+        for spec in read_specs(root, file, known):
+            shown = prefixes is None or _below(spec.key, prefixes)
+            if _below(_bare(spec.key), keys) or (shown and prefixes is not None):
+                found.append(replace(spec, shown=shown))
+    if prefixes is not None:
+        found = _as_listed(found, prefixes)
+        if strict:
+            _require_known(found, prefixes, known)
+    return _for_the_form(root, found)
+
+
+def _schema(root: Path, file: str | None, *, strict: bool) -> ParamSchema | None:
+    if file is None:
+        return None
+    try:
+        return ParamSchema.load(root, file)
+    except PipelineError:
+        if strict:
+            raise
+        return None
+
+
+def _as_listed(specs: Sequence[ParamSpec], prefixes: Sequence[str]) -> list[ParamSpec]:
+    """Return the form's fields in the order of the list, without sections; then all others.
+
+    The form opens its first section alone, and a short form needs none.
+    """
+    shown = [replace(spec, section=None) for spec in specs if spec.shown]
+    shown.sort(key=lambda s: next(n for n, p in enumerate(prefixes) if _below(s.key, [p])))
+    return [*shown, *(spec for spec in specs if not spec.shown)]
+
+
+def _require_known(
+    specs: Sequence[ParamSpec], prefixes: Sequence[str], schema: ParamSchema | None
+) -> None:
+    """Refuse a misspelt key of the form; one with a default may be missing from the file."""
+    for prefix in prefixes:
+        if any(_below(spec.key, [prefix]) for spec in specs):
+            continue
+        file, colon, key = prefix.rpartition(":")
+        if not colon and schema is not None and schema.of(key.split(".")) is not None:
+            continue
+        near = _nearest(prefix, {spec.key: None for spec in specs})
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        msg = f"there is no parameter {key!r}, which the form is to show (params){hint}"
+        raise PipelineError(file or DEFAULT_PARAMS, 1, msg)
+
+
+def _for_the_form(root: Path, specs: Sequence[ParamSpec]) -> list[ParamSpec]:
+    """Make the form's fields fit their values; describe by comments what no schema describes."""
+    comments: dict[str, dict[tuple[str, ...], str]] = {}
+    found = []
+    for spec in specs:
+        if spec.shown and spec.description is None:
+            file = spec.key.rpartition(":")[0] or DEFAULT_PARAMS
+            if file not in comments:
+                comments[file] = _comments_of(root / file, file)
+            text = comments[file].get(tuple(_bare(spec.key).split(".")))
+            found.append(_fitting(replace(spec, description=text)))
+        else:
+            found.append(_fitting(spec) if spec.shown else spec)
     return found
+
+
+def _comments_of(path: Path, file: str) -> dict[tuple[str, ...], str]:
+    return {} if path.suffix == ".json" else read_comments(path.read_text(encoding="utf-8"), file)
 
 
 def _needed(graph: Graph, selected: Sequence[str]) -> dict[str, set[str]]:
@@ -95,8 +175,18 @@ def _below(key: str, prefixes: Iterable[str]) -> bool:
     return any(not p or key == p or key.startswith((f"{p}.", f"{p}:")) for p in prefixes)
 
 
-def read_specs(root: Path, file: str) -> list[ParamSpec]:
-    """Every leaf of a parameter file that Airflow can offer (YAML and JSON)."""
+def read_specs(root: Path, file: str, schema: ParamSchema | None = None) -> list[ParamSpec]:
+    """Every leaf of a parameter file that Airflow can offer (YAML and JSON).
+
+    Parameters
+    ----------
+    root : Path
+        The project.
+    file : str
+        The parameter file, relative to it.
+    schema : ParamSchema, optional
+        What is known of params.yaml; of other files, only their values are known.
+    """
     path = root / file
     if os.path.isabs(file) or not path.is_file() or path.suffix not in (".yaml", ".yml", ".json"):
         return []
@@ -104,22 +194,41 @@ def read_specs(root: Path, file: str) -> list[ParamSpec]:
     data = json.loads(text) if path.suffix == ".json" else load_marked(text, file).data
     if not isinstance(data, dict):
         raise PipelineError(file, 1, "a parameter file must hold a mapping")
-    comments = {} if path.suffix == ".json" else read_comments(text, file)
     prefix = "" if file == DEFAULT_PARAMS else f"{file}:"
     specs: list[ParamSpec] = []
     for parts, value in _leaves(data, ()):
         if not _is_json(value):
             continue  # a date, an infinity: nothing a form could send back
+        known = schema.of(parts, data) if schema is not None and not prefix else None
         specs.append(
             ParamSpec(
                 key=prefix + ".".join(parts),
                 value=form_value(value),
-                schema=schema_of(value),
-                description=comments.get(parts),
+                schema=schema_of(value) if known is None else _merged(known, value),
+                description=None if known is None else known.get("description"),
                 section=parts[0] if len(parts) > 1 else None,
             )
         )
     return specs
+
+
+def _merged(known: dict[str, Any], value: Any) -> dict[str, Any]:
+    """Return the schema of a parameter that has a value already."""
+    words = {"title": title} if (title := title_of(known)) else {}
+    rules = {k: v for k, v in known.items() if k not in ("title", "description", "unit")}
+    return {**(nullable(rules) if form_value(value) is None else rules), **words}
+
+
+def _fitting(spec: ParamSpec) -> ParamSpec:
+    """Give a field whose value its schema refuses the schema of the value's own kind.
+
+    A wrong value in the file is the file's matter: the stages say so. The form must open
+    nevertheless, and a schedule go on.
+    """
+    if not problems(spec.value, spec.schema):
+        return spec
+    words = {key: spec.schema[key] for key in ("title",) if key in spec.schema}
+    return replace(spec, schema={**schema_of(spec.value), **words})
 
 
 def _leaves(
@@ -268,6 +377,26 @@ def _alike(left: Any, other: Any) -> bool:
     if isinstance(left, dict) and isinstance(other, dict):
         return left.keys() == other.keys() and all(_alike(left[key], other[key]) for key in left)
     return bool(left == other)
+
+
+def refuse_invalid(values: Mapping[str, Any], schemas: Mapping[str, Mapping[str, Any]]) -> None:
+    """Stop a run whose configuration gives a parameter a value that its schema refuses.
+
+    Airflow holds the form's own fields against their schemas, and nothing else that stands in a
+    run's configuration.
+
+    Raises
+    ------
+    OverrideError
+        Naming every such key, its value and what is allowed.
+    """
+    found = [
+        f"{key!r} cannot be {value!r}: {problem}"
+        for key, value in values.items()
+        for problem in problems(value, schemas.get(key, {}))
+    ]
+    if found:
+        raise OverrideError("; ".join(found))
 
 
 def refuse_unknown(

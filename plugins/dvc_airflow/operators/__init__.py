@@ -1,4 +1,4 @@
-"""The three operators: open a workspace, run stages in it, save the run."""
+"""The operators: open a workspace, run stages in it, save the run; and those of watched runs."""
 
 from dvc_airflow.operators.open import OpenWorkspaceOperator
 from dvc_airflow.operators.save import SaveRunOperator

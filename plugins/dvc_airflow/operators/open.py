@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 from airflow.sdk import BaseOperator
 
 from dvc_airflow.graph import load_graph, select_stages
-from dvc_airflow.graph.params import changed_values, refuse_unknown
+from dvc_airflow.graph.params import changed_values, refuse_invalid, refuse_unknown
 from dvc_airflow.operators.context import run_key_of
 from dvc_airflow.runtime.errors import WorkspaceError
 from dvc_airflow.runtime.facts import environment, now, write_facts
@@ -35,7 +35,9 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
     defaults : mapping
         The offered parameters with the values they had when the DAG was read; what
         differs from them was changed for this run.
-    renamed : mapping of str to str
+    schemas : mapping
+        JSON schemas of what those parameters may be.
+    renamed : mapping of str to str, or a function that returns one
         Old key of a parameter or section → its name now; see `RenderConfig`.
     stages : sequence of str
         The stages that the DAG has tasks for.
@@ -61,7 +63,8 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         workspaces: str,
         rev: str | None = None,
         defaults: Mapping[str, Any] | None = None,
-        renamed: Mapping[str, str] | None = None,
+        schemas: Mapping[str, Mapping[str, Any]] | None = None,
+        renamed: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
         stages: Sequence[str] = (),
         targets: Sequence[str] | None = None,
         downstream: bool = False,
@@ -76,7 +79,8 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         self.workspaces = workspaces
         self.rev = rev
         self.defaults = dict(defaults or {})
-        self.renamed = dict(renamed or {})
+        self.schemas = dict(schemas or {})
+        self.renamed = renamed if callable(renamed) else dict(renamed or {})
         self.stages = list(stages)
         self.targets = None if targets is None else list(targets)
         # "downstream" itself is a property of every operator
@@ -90,10 +94,10 @@ class OpenWorkspaceOperator(BaseOperator):  # type: ignore[misc]
         """Make the workspace; its description goes to the other tasks."""
         key = run_key_of(context, self.group)
         declared = set(getattr(context.get("dag"), "params", None) or ())
-        refuse_unknown(
-            context["dag_run"].conf or {}, self.defaults, self.renamed, declared=declared
-        )
+        renamed = self.renamed() if callable(self.renamed) else self.renamed
+        refuse_unknown(context["dag_run"].conf or {}, self.defaults, renamed, declared=declared)
         overrides = changed_values(self.defaults, dict(context["params"]))
+        refuse_invalid(overrides, self.schemas)
         workspaces = Path(self.workspaces)
         found = open_workspace(
             Path(self.project),

@@ -165,12 +165,19 @@ class DvcStageOperator(BaseOperator):  # type: ignore[misc]
             path = getattr(asset, "extra", {}).get("path")
             if path in outs:
                 out, result = outs[path]
-                events[asset].extra = {
-                    "hash": out["hash"],
-                    "status": result["status"],
-                    "stage": result["stage"],
-                    "run_ref": workspace.key.ref(),
-                }
+                events[asset].extra = asset_extra(out, result, workspace)
+
+
+def asset_extra(
+    out: Mapping[str, Any], result: Mapping[str, Any], workspace: Workspace
+) -> dict[str, Any]:
+    """Return what an output's asset event says of it."""
+    return {
+        "hash": out["hash"],
+        "status": result["status"],
+        "stage": result["stage"],
+        "run_ref": workspace.key.ref(),
+    }
 
 
 def overall_status(results: Sequence[Mapping[str, Any]]) -> str:

@@ -27,6 +27,9 @@ class Request:
     collect : bool
         Run nothing: bring what the stages made (per ``locks``) into the workspace, as far as git
         will keep it, and tell what is missing.
+    watch : list of dict
+        Run these tasks' stages and tell of each by itself (`dvc_airflow.runtime.watch`): ``task``,
+        ``stages``, ``upstream`` (task ids), ``force``, ``env`` and ``timeout`` (seconds or None).
     """
 
     project: str
@@ -40,6 +43,7 @@ class Request:
     lock_timeout: float = 600.0
     grace: float = 3.0
     collect: bool = False
+    watch: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -6,17 +6,21 @@ import os
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Final
 
 from dvc.dependency import ParamsDependency
 from dvc.exceptions import CheckoutError, DvcException, UploadError
 from dvc.output import Output
 from dvc.repo import Repo, lock_repo
+from dvc.repo.index import Index
 from dvc.stage import PipelineStage
 
 from dvc_airflow.runtime.results import noted_results, run_of
 from dvc_airflow.runtime.run_cache import push_entry
 from dvc_airflow.runtime.uncached import as_cached, contents, keep_copies, restore_copy
 from dvc_airflow.runtime.untracked import texts
+
+_STRUCTURE: Final = "_dvc_airflow_structure"
 
 
 def restore_inputs(
@@ -45,7 +49,8 @@ def restore_inputs(
     paths = [dep.fs_path for dep in local if check_all or not dep.exists]
     paths += [path for path in _named(repo, stage) if check_all or not repo.fs.exists(path)]
     wanted = [repo.fs.parts(path) for path in paths]
-    for out in _makers(repo, stage, wanted):
+    # The index as it is now: other stages' hashes change while they run.
+    for out in _makers(repo.index, stage, wanted) if wanted else ():
         if out.hash_info and (not out.exists or out.changed_checksum()):
             _restore(repo, out, transfer=transfer, remote=remote)
 
@@ -68,7 +73,7 @@ def require_results(repo: Repo, stage: PipelineStage) -> None:
     chosen = run.get("stages")
     noted = noted_results(project)
     wanted = [repo.fs.parts(dep.fs_path) for dep in stage.deps if dep.protocol == "local"]
-    for out in _makers(repo, stage, wanted):
+    for out in _makers(_structure(repo), stage, wanted):
         maker = out.stage.addressing
         in_run = isinstance(out.stage, PipelineStage) and (chosen is None or maker in chosen)
         if in_run and maker not in noted:
@@ -84,7 +89,7 @@ def _named(repo: Repo, stage: PipelineStage) -> list[str]:
     """Return paths of .dvc files' data that parameters of a stage name, also by a pattern."""
     data = [
         out.fs_path
-        for source in repo.index.stages
+        for source in _structure(repo).stages
         if source.is_data_source
         for out in source.outs
         if out.protocol == "local"
@@ -106,15 +111,27 @@ def _means(text: str, path: str) -> bool:
     return text == path or text.startswith(path + os.sep) or fnmatchcase(path, text)
 
 
-def _makers(repo: Repo, stage: PipelineStage, wanted: Iterable[tuple[str, ...]]) -> list[Output]:
+def _structure(repo: Repo) -> Index:
+    """Return an index that tells which stages and files there are, but not their hashes of now.
+
+    Running stages changes nothing of it, and building one anew for each stage of a process takes
+    longer than all else that DVC does for a stage with nothing to do.
+    """
+    found = vars(repo).get(_STRUCTURE)
+    if found is None:
+        found = vars(repo)[_STRUCTURE] = repo.index
+    return found
+
+
+def _makers(index: Index, stage: PipelineStage, wanted: Iterable[tuple[str, ...]]) -> list[Output]:
     """Return the outputs, of any stage or .dvc file, that some paths lie in or around."""
     found: dict[str, Output] = {}
     for key in wanted:
-        trie = repo.index.outs_trie
+        trie = index.outs_trie
         outs = [node.value for node in trie.prefixes(key)]
         if trie.has_subtrie(key):
             outs.extend(trie.values(prefix=key))
-        found.update({out.fs_path: out for out in outs if out.stage != stage})
+        found.update({out.fs_path: out for out in outs if out.stage.addressing != stage.addressing})
     return list(found.values())
 
 

@@ -25,6 +25,7 @@ from dvc_airflow.runtime.report import describe
 from dvc_airflow.runtime.results import forget_result, note_result, noted_results, run_of
 from dvc_airflow.runtime.run_cache import keep_entry, share_run_cache, watch_run_cache
 from dvc_airflow.runtime.uncached import keep_copies
+from dvc_airflow.runtime.yaml_cache import parse_yaml_once
 
 
 class StageFailedError(Exception):
@@ -50,11 +51,16 @@ def run_request(request: dict[str, Any]) -> int:
     try:
         locks.make_lockfile_writes_atomic()
         links.make_reflinks_atomic()
+        parse_yaml_once()
         repo = _open_repo(request)
         repo.lock = locks.patient_lock(repo, float(request["lock_timeout"]))
         share_run_cache(repo)
         if request["collect"]:
             results = collect_results(repo, request)
+        elif request["watch"]:
+            from dvc_airflow.runtime.watched import run_watched
+
+            results = run_watched(repo, request)
         else:
             for address in request["stages"]:
                 results.append(run_stage(repo, address, request))

@@ -12,6 +12,7 @@ from pipelines.aiops.alert_history import main
 from pipelines.aiops.lake.batch import Collector, ReadWindow
 from pipelines.aiops.lake.contract import ALERTS, CHANGES
 from pipelines.aiops.lake.days import day_folder
+from pipelines.aiops.lake.feedback import Answer, add
 from pipelines.aiops.lake.read import read_history
 from pipelines.aiops.lake.store import upsert
 from pipelines.aiops.params import AiopsParams
@@ -137,3 +138,14 @@ def test_errors_say_what_to_do(project: Path) -> None:
         run()
     with pytest.raises(SignalboxError, match="run the stage alert_history"):
         read_history(Path("nowhere"))
+
+
+def test_what_people_say_is_frozen_and_becomes_a_figure(project: Path) -> None:
+    silent = run()
+    assert value(silent, "judged_right") is None
+    before = sha256_path(HISTORY)
+    for by, verdict in (("ann.kim", "right"), ("bob", "noise"), ("cy", "right")):
+        add(LAKE, Answer(at=at(0), by=by, about="finding", subject="f", verdict=verdict))
+    assert value(run(), "judged_right") == 1.0
+    assert sha256_path(HISTORY) != before
+    assert "ann.kim" not in (HISTORY / "feedback.json").read_text()

@@ -1,13 +1,18 @@
 """Stage ``mine_rules`` on a small synthetic history."""
 
+from datetime import UTC, datetime
+
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
 from pipelines.aiops import mine_rules
 from pipelines.aiops.alerting.evidence import MiningDetails
+from pipelines.aiops.alerting.judging import Case
 from pipelines.aiops.alerting.rules import read_rules
+from pipelines.aiops.alerting.windows import thirds
 from pipelines.aiops.lake.contract import TABLES
+from pipelines.aiops.lake.feedback import Answer, add, freeze
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.alert_rules import HoldMining, MineRulesParams
 from pipelines.aiops.params.artifacts import CANDIDATES, HISTORY
@@ -108,3 +113,47 @@ def test_a_missing_history_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SignalboxError, match="alert_history"):
         mine_rules.main(AiopsParams())
+
+
+def test_a_name_whose_held_alert_people_call_an_incident_is_not_held(project, params):
+    mine_rules.main(params)
+    (first, *_) = [rule for rule in read_rules(CANDIDATES) if rule.family == "hold"]
+    (name,) = (m.value for m in first.matchers if m.label == "alertname")
+    harmful = Answer(
+        at=datetime(2026, 3, 18, tzinfo=UTC), by="ann", about="rule", subject=first.id,
+        verdict="harmful", names=(name,),
+    )  # fmt: skip
+    add(project / "own", harmful)
+    freeze(project / "own", HISTORY)
+    mine_rules.main(params)
+    held = {
+        m.value
+        for rule in read_rules(CANDIDATES)
+        if rule.family == "hold"
+        for m in rule.matchers
+        if m.label == "alertname"
+    }
+    assert held
+    assert name not in held
+    said = read_evidence(project / "evidence/mine_rules.json").details["feedback"]
+    assert said["spared"] == [name]
+    assert said["judged"][0]["harmful"] == 1
+    # Judging mines anew on two thirds of the history, and must not hold the name either.
+    case = Case.read(params)
+    mined = case.mine(thirds(case.whole)[:2], None)
+    assert name not in {m.value for rule in mined for m in rule.matchers if m.label == "alertname"}
+
+
+def test_noise_holds_nothing_by_itself(project, params):
+    mine_rules.main(params)
+    before = CANDIDATES.read_bytes()
+    said = Answer(
+        at=datetime(2026, 3, 18, tzinfo=UTC), by="ann", about="finding", subject="f",
+        verdict="noise", names=("Never",),
+    )  # fmt: skip
+    add(project / "own", said)
+    freeze(project / "own", HISTORY)
+    mine_rules.main(params)
+    assert CANDIDATES.read_bytes() == before
+    details = read_evidence(project / "evidence/mine_rules.json").details
+    assert details["feedback"]["spared"] == []

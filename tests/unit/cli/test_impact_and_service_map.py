@@ -1,4 +1,4 @@
-"""``signalbox impact`` and ``signalbox service_map``: maps by folder, window, day and revision."""
+"""``signalbox impact`` and ``signalbox service-map``: maps by folder, window, day and revision."""
 
 import json
 import shutil
@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from docs.make_commands import RESULTS
 from pipelines.aiops.service_map.build import build_lake_map
 from pipelines.aiops.service_map.model import read_map, write_map
 from pipelines.cli.main import app
 from tests.support.aiops_world import HOUR, World, write_lake
+from tests.support.shapes import faults
 from tests.support.small_project import call
 
 PARAMS = "aiops: {analysis: {lake: lake, results: out, hours: 24}}\n"
@@ -41,7 +43,10 @@ def signalbox(project: Path, *arguments: str) -> Any:
 def data(project: Path, *arguments: str) -> Any:
     done = signalbox(project, *arguments, "--json")
     assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
+    told = json.loads(done.stdout)
+    name = arguments[0] if arguments[0] == "impact" else " ".join(arguments[:2])
+    assert faults(told, RESULTS[name]) == []
+    return told
 
 
 def window(first: float, last: float) -> str:
@@ -72,8 +77,8 @@ def test_impact_of_a_named_map(made: Path) -> None:
         (["impact", "pay", "--map", "x", "--rev", "y"], "give one of them"),
         (["impact", "pay", "--map", "nowhere"], "no revision of this project"),
         (["impact", "pay", "--rev=--all"], "no revision of this project"),
-        (["service_map", "diff", "nowhere", "nowhere"], "no folder with a map"),
-        (["service_map", "build", "m", "--from", "2026-04-03"], "give both --from and --to"),
+        (["service-map", "diff", "nowhere", "nowhere"], "no folder with a map"),
+        (["service-map", "build", "m", "--from", "2026-04-03"], "give both --from and --to"),
     ],
 )
 def test_errors_are_one_line(made: Path, arguments: list[str], told: str) -> None:
@@ -84,21 +89,21 @@ def test_errors_are_one_line(made: Path, arguments: list[str], told: str) -> Non
 
 
 def test_diff_says_what_slowed_and_fails(made: Path) -> None:
-    found = data(made, "service_map", "diff", window(-14, -13), window(10, 11))
+    found = data(made, "service-map", "diff", window(-14, -13), window(10, 11))
     moved = {(one["kind"], one["target"]) for one in found["moved"] if one["certain"]}
     assert ("slowed", "pay") in moved
     assert ("more_errors", "pay") in moved
     assert found["warnings"] == []
-    text = signalbox(made, "service_map", "diff", window(-14, -13), window(10, 11)).output
+    text = signalbox(made, "service-map", "diff", window(-14, -13), window(10, 11)).output
     assert "slowed: Calls from shop to pay became slower" in text
 
 
 def test_diff_of_equal_hours_without_a_fault_says_nothing_and_unlike_hours_are_noted(
     made: Path,
 ) -> None:
-    text = signalbox(made, "service_map", "diff", window(-14, -13), window(9, 10)).output
+    text = signalbox(made, "service-map", "diff", window(-14, -13), window(9, 10)).output
     assert "different hours of the day" in text
-    same = signalbox(made, "service_map", "diff", window(9, 10), window(9, 10)).output
+    same = signalbox(made, "service-map", "diff", window(9, 10), window(9, 10)).output
     assert "nothing changed beyond chance" in same
 
 
@@ -112,13 +117,13 @@ def test_build_makes_the_map_of_a_time_and_leaves_other_folders_alone(
     made: Path, tmp_path: Path
 ) -> None:
     times = ("--from", f"{WORLD.at(9):%Y-%m-%dT%H:%M}", "--to", f"{WORLD.at(10):%Y-%m-%dT%H:%M}")
-    told = data(made, "service_map", "build", str(tmp_path / "new"), *times)
+    told = data(made, "service-map", "build", str(tmp_path / "new"), *times)
     assert told["counts"]["spans"] > 0
     assert read_map(tmp_path / "new").edges == read_map(
         made / "out" / window(9, 10) / "service_map").edges  # fmt: skip
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").write_text("dear")
-    done = signalbox(made, "service_map", "build", str(tmp_path / "mine"), *times)
+    done = signalbox(made, "service-map", "build", str(tmp_path / "mine"), *times)
     assert "holds no map" in done.output
     assert (tmp_path / "mine/letter.txt").read_text() == "dear"
 
@@ -136,7 +141,7 @@ def test_a_revision_is_read_from_dvc_and_the_work_tree_stays(made: Path, tmp_pat
         call(project, "git", "add", "--all")
         call(project, *git, "commit", "--quiet", "--message", f"map {number}")
     before = subprocess.check_output(["git", "status", "--porcelain"], cwd=project)
-    found = data(project, "service_map", "diff", "HEAD~1", "HEAD")
+    found = data(project, "service-map", "diff", "HEAD~1", "HEAD")
     assert ("slowed", "pay") in {(one["kind"], one["target"]) for one in found["moved"]}
     told = data(project, "impact", "pay", "--rev", "HEAD~1")
     assert told["map"]["start"] == f"{WORLD.at(-14):%Y-%m-%dT%H:%MZ}"

@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 from pipelines.aiops.incidents.model import Cause, Graph, Incident, IncidentsFile
 from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.lake.window import Window
-from pipelines.cli.incidents_run import outcome_lines
 from pipelines.cli.main import app
+from pipelines.cli.release_run import incident_lines
 
 WINDOW = Window.parse("20260302T000000Z_20260302T010000Z")
 
@@ -28,7 +28,7 @@ def incident(name: str, *causes: str, findings: tuple[str, ...] = ()) -> Inciden
 
 
 def test_findings_and_incidents_are_counted_and_suspects_named() -> None:
-    assert outcome_lines(content(incident("a", "pay", "web"), incident("b"))) == [
+    assert incident_lines(content(incident("a", "pay", "web"), incident("b"))) == [
         "findings: 1,200 metric, 3 log",
         "incidents: 2, the worst first",
         "  a  Slow; first suspect: pay",
@@ -38,12 +38,12 @@ def test_findings_and_incidents_are_counted_and_suspects_named() -> None:
 
 def test_the_worst_comes_first() -> None:
     small, large = incident("a", findings=("f",)), incident("b", findings=("g",))
-    lines = outcome_lines(content(small, large, f=3.0, g=5.0))
+    lines = incident_lines(content(small, large, f=3.0, g=5.0))
     assert [line.split()[0] for line in lines[2:]] == ["b", "a"]
 
 
 def test_many_are_cut() -> None:
-    lines = outcome_lines(content(*(incident(str(n)) for n in range(13))))
+    lines = incident_lines(content(*(incident(str(n)) for n in range(13))))
     assert lines[-1] == "  and 3 more: signalbox incidents list"
     assert len(lines) == 13
 

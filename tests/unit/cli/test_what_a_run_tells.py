@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.cli.airflow_api import _own_seconds
 from pipelines.cli.release_answers import outcome_lines
 from pipelines.release.approval import Answer, ApprovalParams, headless_outcome, outcome
 from pipelines.release.lifecycle import (
@@ -87,3 +88,20 @@ def test_artifacts_that_are_in_production_need_no_approval(project: Path) -> Non
         "approval: not needed, these artifacts are in production as model_release@v1.0.0",
         "release:  none",
     ]
+
+
+class TestSecondsOfATask:
+    """A stage's task that waited while another process ran its stage tells the stage's own time."""
+
+    @pytest.mark.parametrize(
+        ("result", "seconds"),
+        [
+            ({"stages": [{"seconds": 1.5}, {"seconds": 2.0}]}, 3.5),
+            ({"stages": ["evaluate", "gate"]}, 9.0),  # what the task that saves a run returns
+            ({"stages": []}, 9.0),
+            ({"commit": "0" * 40}, 9.0),
+            (None, 9.0),
+        ],
+    )
+    def test_a_line_tells(self, result: object, seconds: float) -> None:
+        assert _own_seconds(result, 9.0) == seconds

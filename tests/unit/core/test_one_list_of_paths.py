@@ -30,6 +30,26 @@ def test_every_out_is_in_the_list_of_artifacts() -> None:
             assert Path(plot).parent == artifacts.PLOTS, f"{name}: {plot}"
 
 
+def test_every_param_of_a_stage_is_in_its_file() -> None:
+    """DVC stops a stage whose params are missing, and only when that stage runs."""
+    trees = {
+        name: yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+        for name in ("params.yaml", "release.yaml")
+    }
+    named = 0
+    for name, stage in STAGES.items():
+        for entry in stage.get("params", []):
+            files = entry if isinstance(entry, dict) else {"params.yaml": [entry]}
+            for file, keys in files.items():
+                for key in keys:
+                    node = trees[file]
+                    for part in key.split("."):
+                        assert part in node, f"{name}: {file}: {key}"
+                        node = node[part]
+                    named += 1
+    assert named > 50
+
+
 def test_every_stage_is_a_module_of_its_own_name() -> None:
     for name, stage in STAGES.items():
         command, flag, module = stage["cmd"].split()

@@ -105,7 +105,7 @@ def _is_there(name: str) -> bool:
 def test_commands_of_signalbox_exist(page: Path) -> None:
     known = _commands()
     text = page.read_text(encoding="utf-8").partition(OLD_NAMES)[0]
-    named = re.findall(r"(?:`|^)signalbox ([a-z_]+)(?: ([a-z_]+))?", text, re.MULTILINE)
+    named = re.findall(r"(?:`|^)signalbox ([a-z_-]+)(?: ([a-z_-]+))?", text, re.MULTILINE)
     unknown = {
         " ".join(filter(None, words))
         for words in named

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dvc_airflow.errors import OverrideError, WorkspaceError
 from dvc_airflow.graph import load_graph, select_stages
+from dvc_airflow.graph.errors import PipelineError
 from dvc_airflow.graph.params import (
     changed_values,
     collect_params,
@@ -67,10 +68,32 @@ def test_what_the_stages_depend_on_is_offered_also_through_placeholders(graph):
     assert set(specs_of(graph)) == expected
 
 
-def test_prefixes_choose_others(graph):
-    assert set(specs_of(graph, ["other", "train.deep"])) == {"other", "train.deep.er"}
-    assert set(specs_of(graph, ["more.json"])) == {"more.json:j.k"}
+def shown(graph, wanted):
+    return [key for key, spec in specs_of(graph, wanted).items() if spec.shown]
+
+
+def test_a_list_is_what_the_form_shows_in_its_order(graph):
+    assert shown(graph, ["other", "train.deep", "seed"]) == ["other", "train.deep.er", "seed"]
+    assert shown(graph, ["more.json"]) == ["more.json:j.k"]
+    assert shown(graph, True) == list(specs_of(graph))
     assert specs_of(graph, False) == {}
+
+
+def test_what_the_form_leaves_out_is_offered_to_the_runs_configuration(graph):
+    short = specs_of(graph, ["train.lr", "other"])
+    assert set(short) == {*specs_of(graph), "other"}
+    assert (short["train.depth"].shown, short["train.depth"].value) == (False, 3)
+    assert set(specs_of(graph, [])) == set(specs_of(graph))
+
+
+def test_a_short_form_has_no_sections(graph):
+    short = specs_of(graph, ["train.lr"])
+    assert (short["train.lr"].section, short["train.depth"].section) == (None, "train")
+
+
+def test_a_misspelt_key_of_the_form_is_an_error_that_names_a_near_one(graph):
+    with pytest.raises(PipelineError, match=r"'train\.lrr'.*did you mean train\.lr, "):
+        specs_of(graph, ["train.lrr"])
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,23 @@ def test_a_failure_and_its_recovery_are_one_alert(listener: ModuleType, tmp_path
     assert len(row["annotations"]["error"]) < 600
 
 
+def test_a_run_that_succeeds_ends_the_alerts_of_its_tasks(
+    listener: ModuleType, tmp_path: Path
+) -> None:
+    hooks = listener.TelemetryListener(lambda: tmp_path)
+    other = task("u")
+    other.dag_id = "other"
+    for failed in (task(), other):
+        hooks.on_task_instance_failed(failed, ValueError("no"))
+    hooks.on_dag_run_success(SimpleNamespace(dag_id="d", run_id="r2"))
+    ended = {
+        row["labels"]["dag_id"]: row["ends_at"]
+        for row in rows(read(project=tmp_path, kind="airflow"))
+    }
+    assert ended["d"] is not None
+    assert ended["other"] is None
+
+
 def test_mapped_tasks_and_runs_are_their_own_series(listener: ModuleType, tmp_path: Path) -> None:
     folder = tmp_path / "telemetry/airflow"
     for index in (0, 1):

@@ -9,8 +9,15 @@ from pipelines.aiops.incidents.model import FORMAT
 from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.core.errors import SignalboxError
 from signalbox_airflow import analysis_pages
+from signalbox_airflow.pages.layout import draw_page
 
 WINDOW = "20260412T100000Z_20260412T110000Z"
+
+IN_FRAME = f"/signalbox/incidents/{WINDOW}"
+
+
+def drawn(project: Path) -> str:
+    return str(draw_page(analysis_pages.list_windows(project)))
 
 
 @pytest.fixture
@@ -48,9 +55,9 @@ def test_windows_with_pages_are_listed_with_their_worst_incident(project: Path) 
     path = project / "out" / WINDOW / INCIDENTS
     path.parent.mkdir()
     path.write_text(json.dumps(TOLD))
-    html = analysis_pages.list_windows(project)
+    html = drawn(project)
     assert html.count("<tr") == 2  # head and one window
-    assert f'href="{analysis_pages.address(WINDOW)}"' in html
+    assert f'href="{IN_FRAME}"' in html
     assert "2026-04-12 10:00 to 11:00" in html
     assert "2 incidents in the latest window" in html.replace("\N{NO-BREAK SPACE}", " ")
     assert "&lt;b&gt;worse&lt;/b&gt;" in html
@@ -58,14 +65,14 @@ def test_windows_with_pages_are_listed_with_their_worst_incident(project: Path) 
 
 
 def test_a_window_that_cannot_be_read_is_listed_all_the_same(project: Path) -> None:
-    html = analysis_pages.list_windows(project)
-    assert f'href="{analysis_pages.address(WINDOW)}"' in html
+    html = drawn(project)
+    assert f'href="{IN_FRAME}"' in html
     assert "can’t be read" in html
 
 
 def test_without_results_it_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("{}\n")
-    assert "Unpause the DAGs telemetry_anomalies" in analysis_pages.list_windows(tmp_path)
+    assert "Unpause the DAGs telemetry_anomalies" in drawn(tmp_path)
 
 
 _NOTHING: dict[str, list[str]] = {

@@ -79,7 +79,7 @@ def test_a_run_with_an_old_name_of_a_parameter_is_told_the_new_one() -> None:
         "task = dag.get_task('open_workspace')\n"
         "conf = {'aiops.response.dry_run': False}\n"
         "from dvc_airflow.graph.params import refuse_unknown\n"
-        "try: refuse_unknown(conf, task.defaults, task.renamed)\n"
+        "try: refuse_unknown(conf, task.defaults, task.renamed())\n"
         "except Exception as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -26,6 +26,9 @@ from pipelines.core.arrays import Bools, Ints, merged
 from pipelines.core.errors import SignalboxError
 from pipelines.core.time import HOUR_US, SECOND_US
 
+NOT_PAGED = -1
+"""First page of what is never paged."""
+
 Names = NDArray[np.object_]
 
 
@@ -74,10 +77,6 @@ class RuleAttribution:
         for position in range(len(own) - 1, -1, -1):
             first[self.table.mask(own[position].matchers)] = position
         return np.array([*(rule.id for rule in own), ""], dtype=object)[first]
-
-
-NOT_PAGED = -1
-"""First page of what is never paged."""
 
 
 @dataclass(frozen=True)

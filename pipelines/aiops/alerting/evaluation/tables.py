@@ -55,8 +55,20 @@ def at_night(times: Ints) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class _Shares:
-    """Pages of a replay, shared out among what they are about; arrays of shape (pairs,)."""
+class PageShares:
+    """Pages of a replay, shared out among what they are about; arrays of shape (pairs,).
+
+    Attributes
+    ----------
+    values : list of str
+        What pages can be about.
+    code : array of int64
+        Index into `values`; -1 where nobody knows.
+    weight : array of float64
+        Part of the page.
+    time : array of int64, microseconds since 1970
+        When the page was sent.
+    """
 
     values: list[str]
     code: Ints
@@ -73,7 +85,8 @@ class _Shares:
         return {name: float(pages) for name, pages in zip(names, total, strict=True) if pages}
 
 
-def _shares(fold: Fold, replay: Replay, value: Callable[[Labels], str]) -> _Shares:
+def page_shares(fold: Fold, replay: Replay, value: Callable[[Labels], str]) -> PageShares:
+    """Share out the pages of a replay inside the fold's window among what labels say."""
     texts = [value(labels) for labels in fold.backtest.rows.labels]
     values = sorted(set(texts))
     code = {text: number for number, text in enumerate(values)}
@@ -81,7 +94,7 @@ def _shares(fold: Fold, replay: Replay, value: Callable[[Labels], str]) -> _Shar
     times, page, about = told_keys(fold.backtest, replay, codes)
     inside = fold.backtest.window.holds(times)[page]
     share = 1 / np.maximum(np.bincount(page, minlength=len(times)), 1)
-    return _Shares(values, about[inside], share[page[inside]], times[page[inside]])
+    return PageShares(values, about[inside], share[page[inside]], times[page[inside]])
 
 
 @dataclass(frozen=True)
@@ -98,7 +111,7 @@ class PageSums:
     night: tuple[dict[str, float], dict[str, float]]
 
     @classmethod
-    def of(cls, today: _Shares, left: _Shares) -> "PageSums":
+    def of(cls, today: PageShares, left: PageShares) -> "PageSums":
         """Sum up the pages without and with the rules."""
         return cls(
             (today.sums(), left.sums()),
@@ -236,8 +249,10 @@ class JudgedFold(JudgedWindow):
         """Take what tables need."""
         backtest = fold.backtest
         rows, window = backtest.rows, backtest.window
-        left = _shares(fold, fold.candidate, _alertname)
-        both = _shares(fold, fold.candidate, lambda one: f"{_alertname(one)}\0{service_of(one)}")
+        left = page_shares(fold, fold.candidate, _alertname)
+        both = page_shares(
+            fold, fold.candidate, lambda one: f"{_alertname(one)}\0{service_of(one)}"
+        )
         inside = np.flatnonzero(window.holds(rows.starts))
         first = fold.candidate.alerts["first_page"].to_numpy(dtype=np.int64)
         counts = np.bincount(rows.series[inside], minlength=len(rows.labels))
@@ -248,9 +263,10 @@ class JudgedFold(JudgedWindow):
         return cls(
             **_judged(fold),
             stages=(backtest.baseline.stages, fold.candidate.stages),
-            names=PageSums.of(_shares(fold, backtest.baseline, _alertname), left),
+            names=PageSums.of(page_shares(fold, backtest.baseline, _alertname), left),
             teams=PageSums.of(
-                _shares(fold, backtest.baseline, _team), _shares(fold, fold.candidate, _team)
+                page_shares(fold, backtest.baseline, _team),
+                page_shares(fold, fold.candidate, _team),
             ),
             hours={hour: left.sums(hours_of(left.time) == hour) for hour in NIGHT_HOURS},
             services=both.sums(),

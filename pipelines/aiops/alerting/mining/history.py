@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from pipelines.aiops.alerting.replay.model import LabelTable
 from pipelines.aiops.alerting.rules import Matcher, Rule, one_of
 from pipelines.aiops.alerting.windows import HistoryWindow
 from pipelines.aiops.lake.contract import SERVICE_LABELS
+from pipelines.aiops.lake.feedback import harmful_names, read_frozen
 from pipelines.aiops.lake.frame import NEVER, AlertFrame
 from pipelines.aiops.params.alert_rules import ExcludedRules, MineRulesParams
 from pipelines.core.arrays import Bools, Ints
@@ -345,3 +347,24 @@ def _matchers_of(entry: ExcludedRules, at: int) -> tuple[Matcher, ...]:
 def is_left_out(rule: Rule, entries: Sequence[ExcludedRules]) -> bool:
     """Return whether settings leave out this very rule, by its id."""
     return any(entry.id == rule.id for entry in entries)
+
+
+def with_feedback(params: MineRulesParams, folder: Path) -> MineRulesParams:
+    """Leave out of rules the alert names whose held alerts people call incidents.
+
+    Parameters
+    ----------
+    params : MineRulesParams
+        Settings of mining.
+    folder : Path
+        Directory of the frozen history, with what people said.
+
+    Returns
+    -------
+    MineRulesParams
+        With an entry more in ``exclude`` for each name of `harmful_names`.
+    """
+    names = harmful_names(read_frozen(folder))
+    spared = [ExcludedRules(family="hold", alertname=name) for name in names]
+    new = [entry for entry in spared if entry not in params.exclude]
+    return params.model_copy(update={"exclude": [*params.exclude, *new]}) if new else params

@@ -7,12 +7,14 @@ sees alerts before the rules do: Prometheus, or Alertmanager, which a held alert
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from pipelines.aiops.alerting.evaluation import TicketedIncident
 from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
 from pipelines.aiops.alerting.rules import Rule, read_rules
 from pipelines.aiops.params.artifacts import RULE_SET
+from pipelines.release.lifecycle.files import CommitFiles
 from pipelines.release.released import Released, fetch
 
 BEYOND_USE_SECONDS = 900
@@ -164,4 +166,84 @@ def released_rules(released: Released | None) -> tuple[Rule, ...]:
     with tempfile.TemporaryDirectory(prefix="signalbox-") as folder:
         copy = Path(folder) / RULE_SET.name
         fetch(released, RULE_SET, copy)
+        return read_rules(copy)
+
+
+def expired_rules(project: Path, commit: str, today: date) -> tuple[tuple[Rule, ...], int]:
+    """Return the rules of a commit whose time is over: publication leaves them out.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    commit : str
+        Full hash of the commit, for example that of the release in production.
+    today : date
+        A rule holds on the day it expires, and not after.
+
+    Returns
+    -------
+    expired : tuple of Rule
+        The longest expired first.
+    rules : int
+        Rules of the commit in all.
+
+    Raises
+    ------
+    SignalboxError
+        If the rule set is gone, was changed after its stage made it, or isn't one.
+    """
+    rules = _rules_of(project, commit)
+    expired = [rule for rule in rules if rule.expires < today]
+    return tuple(sorted(expired, key=lambda rule: rule.expires)), len(rules)
+
+
+@dataclass(frozen=True)
+class RuleChanges:
+    """What is different between the rule sets of two commits.
+
+    Attributes
+    ----------
+    removed, added : tuple of Rule
+        Rules that only the first, and only the second commit has.
+    same : int
+        Rules of both; a rule's id is the hash of all that it does.
+    """
+
+    removed: tuple[Rule, ...]
+    added: tuple[Rule, ...]
+    same: int
+
+
+def compare_rules(project: Path, a: str, b: str) -> RuleChanges:
+    """Compare the rule sets of two commits, released or not.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    a, b : str
+        Full hashes of the commits.
+
+    Returns
+    -------
+    RuleChanges
+
+    Raises
+    ------
+    SignalboxError
+        As in `expired_rules`.
+    """
+    first, second = ({rule.id: rule for rule in _rules_of(project, side)} for side in (a, b))
+    return RuleChanges(
+        removed=tuple(rule for name, rule in first.items() if name not in second),
+        added=tuple(rule for name, rule in second.items() if name not in first),
+        same=len(first.keys() & second.keys()),
+    )
+
+
+def _rules_of(project: Path, commit: str) -> tuple[Rule, ...]:
+    with tempfile.TemporaryDirectory(prefix="signalbox-") as folder:
+        copy = Path(folder) / RULE_SET.name
+        copy.write_bytes(CommitFiles(project, commit).read(RULE_SET.as_posix()))
         return read_rules(copy)

@@ -9,13 +9,15 @@ from typing import Any
 from pipelines.aiops.alerting.config import matches
 from pipelines.aiops.alerting.publishing.released import PRODUCT, released_rules, withdrawn
 from pipelines.aiops.alerting.remediation.commands import DagTrigger, Ended, arguments, run_command
-from pipelines.aiops.alerting.remediation.effect import LEVEL, METHOD, measure
 from pipelines.aiops.alerting.remediation.limits import (
     DRY,
     ENDED,
+    LEVEL,
+    METHOD,
     STARTED,
     LiveAlert,
     live_alerts,
+    measure,
     objection,
 )
 from pipelines.aiops.alerting.rules import KnownFixRule, Rule, content_key

@@ -11,7 +11,7 @@ from pipelines.aiops.report.incidents import wording
 from pipelines.aiops.report.incidents.links import worst_first
 from pipelines.reporting.blocks import Chapter, Column, Facts, Prose, Row, Table, Text, join, strong
 from pipelines.reporting.numbers import NONE
-from pipelines.reporting.page import Banner, Page, render
+from pipelines.reporting.page import Banner, Page
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Known:
     incidents: IncidentsFile | None
 
 
-def windows_html(windows: Sequence[Known], *, left_out: int = 0) -> str:
-    """Draw the page that lists all windows.
+def windows_page(windows: Sequence[Known], *, left_out: int = 0) -> Page:
+    """Make the page that lists all windows.
 
     Parameters
     ----------
@@ -48,23 +48,20 @@ def windows_html(windows: Sequence[Known], *, left_out: int = 0) -> str:
 
     Returns
     -------
-    str
-        HTML.
+    Page
     """
     synthetic = any(
         known_window.incidents is not None and known_window.incidents.synthetic
         for known_window in windows
     )
-    return render(
-        Page(
-            kind="Incidents" + (" · synthetic data" if synthetic else ""),
-            title="Incidents by window",
-            banner=_banner(windows),
-            facts=Facts([("Windows", f"{len(windows) + left_out:,}"), ("Times", "UTC")]),
-            chapters=[Chapter("windows", "Windows, the latest first", _listed(windows, left_out))],
-            foot="Made by Signalbox from the incidents of each window. The pages of a window say "
-            "where every figure comes from.",
-        )
+    return Page(
+        kind="Incidents" + (" · synthetic data" if synthetic else ""),
+        title="Incidents by window",
+        banner=_banner(windows),
+        facts=Facts([("Windows", f"{len(windows) + left_out:,}"), ("Times", "UTC")]),
+        chapters=[Chapter("windows", "Windows, the latest first", _listed(windows, left_out))],
+        foot="Made by Signalbox from the incidents of each window. The pages of a window say "
+        "where every figure comes from.",
     )
 
 

@@ -144,7 +144,7 @@ def _misses(inputs: Inputs, caption: str, missed: list[IncidentOutcome]) -> Tabl
             Column("Service"),
             Column("Severity"),
             Column("Began (UTC)"),
-            Column("Time until a human heard", numeric=True),
+            Column("Time until a person knew", numeric=True),
             Column("Held by"),
         ],
         rows=[
@@ -162,7 +162,7 @@ def _misses(inputs: Inputs, caption: str, missed: list[IncidentOutcome]) -> Tabl
             for incident in missed
         ],
         note="Counted: no pager is told of it by one of its own alerts, nor by a page about its "
-        "service while it lasts. A human heard when "
+        "service while it lasts. A person knew when "
         "the ticket was opened.",
     )
 
@@ -197,7 +197,7 @@ def _late(inputs: Inputs) -> Table:
         columns=[
             Column("First page", wide=True),
             Column("Incidents", numeric=True),
-            Column("of so many", numeric=True),
+            Column("Of how many", numeric=True),
             Column("Share", numeric=True),
         ],
         rows=rows,

@@ -195,7 +195,7 @@ def _compared(
 def _week_columns(what: str) -> list[Column]:
     return [
         Column(f"{what} a week, today", numeric=True),
-        Column("with the rules", numeric=True),
+        Column("a week with the rules", numeric=True),
         Column("Change", numeric=True),
         Column("At night a week, today", numeric=True),
         Column("at night with the rules", numeric=True),
@@ -371,8 +371,8 @@ _LATE = [
     Column("Pages saved", numeric=True),
     Column("Incidents missed", numeric=True),
     Column("Later than 1 min", numeric=True),
-    Column("than 5 min", numeric=True),
-    Column("than 15 min", numeric=True),
+    Column("Later than 5 min", numeric=True),
+    Column("Later than 15 min", numeric=True),
 ]
 
 

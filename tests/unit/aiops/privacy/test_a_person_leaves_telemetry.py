@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from pipelines.aiops.lake.feedback import Answer, add, read_answers
 from pipelines.aiops.lake.store import upsert
 from pipelines.aiops.params import load_aiops_params
 from pipelines.aiops.privacy.at_ingest import FILE
@@ -27,6 +29,7 @@ from pipelines.release.ledger import Ledger
 from tests.unit.aiops.lake.rows import alert, alerts
 from tests.unit.aiops.privacy.stores import ANN, files_with, fill, otlp, payload
 
+NOON = datetime(2024, 3, 9, 12, tzinfo=UTC)
 BY_PATTERN = r"pattern=ann\.kim@example\.org"
 
 
@@ -250,3 +253,23 @@ def test_subject_show_lists_telemetry_under_the_names_that_are_given(
     alone = _in_telemetry(project, [BY_PATTERN])
     assert sum(len(copy.rows) for copy in both) == sum(len(copy.rows) for copy in alone)
     assert _in_telemetry(project, []) == []
+
+
+def test_what_a_person_said_of_incidents_is_found_and_erased(project: Path) -> None:
+    lake = project / "telemetry/lake"
+    for by, note in ((ANN, ""), ("bob", f"ask {ANN}"), ("bob", "")):
+        add(
+            lake,
+            Answer(at=NOON, by=by, about="incident", subject="i", verdict="noise", note=note),
+        )
+    selector = parse(f"by={ANN}")
+    (copy,) = (one for one in copies(stores(project), selector) if one.place == "inbox")
+    assert copy.path == "telemetry/lake/feedback/2024-03-09.jsonl"
+    assert ANN in copy.rows[0]["record"]
+    erase(stores(project), selector, secret(create=True))
+    answers, unreadable = read_answers(lake)
+    assert [one.by for one in answers] == ["bob", "bob"]
+    erase(stores(project), parse(BY_PATTERN), secret(create=True))
+    answers, unreadable = read_answers(lake)
+    assert [one.note for one in answers] == [""]
+    assert unreadable == []

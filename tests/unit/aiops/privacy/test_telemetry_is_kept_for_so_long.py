@@ -10,11 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.aiops.lake.batch import REJECTED
+from pipelines.aiops.lake.feedback import Answer, add, read_answers
 from pipelines.aiops.lake.window import Window
 from pipelines.aiops.params import load_aiops_params
 from pipelines.aiops.privacy.stores import kept_of, retain, stores_of
 from pipelines.cli.main import app
 from pipelines.core.files import write_text
+from pipelines.mlops.privacy.accountability import PrivacyParams
 from pipelines.release.ledger import Ledger
 from tests.unit.aiops.privacy.stores import fill
 
@@ -108,3 +110,19 @@ def test_without_any_limit_the_command_says_where_to_set_one(project: Path) -> N
     found = CliRunner().invoke(app, ["telemetry", "retain", "--project", str(project)])
     assert found.exit_code == 1
     assert "privacy.telemetry_retention_days has no limit" in found.output
+
+
+def test_what_people_said_goes_by_its_day_with_telemetry(project: Path) -> None:
+    lake = project / "telemetry/lake"
+    for day in (9, 10):
+        at = datetime(2024, 3, day, 12, tzinfo=UTC)
+        add(lake, Answer(at=at, by="ann", about="incident", subject="i", verdict="noise"))
+    assert "telemetry:feedback" not in gone(project, telemetry=10)
+    assert gone(project, telemetry=9)["telemetry:feedback"] == 1
+    assert [one.at.day for one in read_answers(lake)[0]] == [10]
+
+
+def test_what_people_said_has_an_owner_and_a_purpose_in_the_record() -> None:
+    told = {"owner": "platform", "purpose": "know which findings are right"}
+    facts = PrivacyParams.model_validate({"telemetry": {"feedback": told}})
+    assert facts.telemetry["feedback"].owner == "platform"

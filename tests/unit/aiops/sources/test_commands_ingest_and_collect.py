@@ -14,9 +14,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from docs.make_commands import RESULTS
 from pipelines.aiops.lake.read import read_lake
 from pipelines.cli.main import app
 from tests.conftest import ROOT
+from tests.support.shapes import faults
 from tests.unit.aiops.sources.sources import PAYLOADS
 
 PARAMS = """
@@ -98,6 +100,7 @@ def test_one_source_that_is_down_holds_up_no_other(here: Path) -> None:
     result = ingest(here, "--json")
     assert result.exit_code == 1
     told = json.loads(result.stdout)
+    assert faults(told, RESULTS["ingest"]) == []
     assert list(told["failed"]) == ["down"]
     assert told["sources"][0]["rows"]["alerts"] == 1
     assert told["sources"][0]["quarantined"] == 1

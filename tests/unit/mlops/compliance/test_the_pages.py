@@ -9,8 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from docs.make_commands import RESULTS
 from pipelines.cli.compliance_commands import HTML, INDEX, JSON, compliance, write
 from tests.support.markup import Page
+from tests.support.shapes import faults
 from tests.unit.mlops.release_report import cases
 
 Hold = Callable[[], dict[str, dict[str, Any]]]
@@ -82,7 +84,9 @@ def test_exit_codes(project: Path, arguments: list[str], code: int) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == code
     if "--json" in arguments:
-        assert json.loads(result.stdout)["counts"]["missing"] > 0
+        shown = json.loads(result.stdout)
+        assert faults(shown, RESULTS["compliance"]) == []
+        assert shown["counts"]["missing"] > 0
 
 
 def test_many_old_files_do_not_swell_the_page(project: Path) -> None:

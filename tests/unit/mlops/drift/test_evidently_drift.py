@@ -2,12 +2,14 @@ import os
 import subprocess
 import sys
 import warnings
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from pipelines.mlops.data.drift import Comparison, compare
-from pipelines.mlops.drift import MAX_BYTES, _details, _figures, page
+from pipelines.mlops.data.drift import PAGE_COLUMNS, Comparison, compare
+from pipelines.mlops.drift import MAX_BYTES, _details, _figures, page, title_of
 from pipelines.release.released import NOTHING_RELEASED
 
 TITLES = ("Old against new", "old", "new")
@@ -141,6 +143,44 @@ def test_the_page_is_small_needs_no_network_and_values_cannot_end_its_script(
     assert "</script><script>alert(1)" not in html
     for needle in ('src="http', "src='http", "<link"):
         assert needle not in html
+
+
+@pytest.fixture(scope="module")
+def wide() -> Any:
+    """Return a table with many columns, of which the last ones move most."""
+
+    def make(seed: int, columns: int) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        numbers = {f"n{i:03}": rng.normal(seed * i / 100, 1, 300) for i in range(columns // 2)}
+        texts = {
+            f"t{i:03}": rng.choice([f"v{k}" for k in range(8)], 300) for i in range(columns // 2)
+        }
+        named = {"subject_id": [f"s{i}" for i in range(300)], "row_id": range(300)}
+        made = pd.DataFrame({**numbers, **texts, **named})
+        return made.astype(dict.fromkeys([*texts, "subject_id"], "str"))
+
+    return make
+
+
+def test_a_page_shows_the_columns_that_lie_farthest_apart_and_says_how_many(
+    wide, data, drift
+) -> None:
+    comparison, snapshot = compare((wide(1, 60), wide(2, 60)), TITLES, data, drift, drawn=4)
+    assert len(comparison.columns) == 60  # all of them are in the evidence
+    html = page({title_of(comparison, 4, 1): snapshot})
+    farthest = sorted(comparison.columns, key=lambda c: -(c.distance or 0.0))
+    assert [c.column in html for c in farthest[:8]] == [True] * 4 + [False] * 4
+    assert "the 4 of 60 columns that lie farthest apart" in html
+
+
+@pytest.mark.slow
+def test_a_page_of_many_columns_and_two_comparisons_stays_small(wide, data, drift) -> None:
+    tables = (wide(1, 90), wide(2, 90))
+    most = PAGE_COLUMNS // 2
+    made = [compare(tables, (title, "a", "b"), data, drift, drawn=most) for title in ("one", "two")]
+    html = page({c.title: snapshot for c, snapshot in made})
+    assert len(html.encode()) < MAX_BYTES
+    assert [len(c.columns) for c, _ in made] == [90, 90]
 
 
 def test_evidently_is_told_not_to_track(table, data, drift) -> None:

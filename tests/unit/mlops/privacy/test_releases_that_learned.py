@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.mlops.privacy.releases import UNKNOWN, drop_from_pointer, releases
+from pipelines.mlops.privacy.run_refs import UNKNOWN, drop_from_pointer, releases_holding
 from pipelines.release.released import Released, read_released, write_released
 from tests.support.small_project import call, commit
 
@@ -31,7 +31,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def contains(project: Path, holding: set[str], seen: set[str]) -> dict[str, object]:
-    return {one["release"]: one["contains"] for one in releases(project, holding, seen)}
+    return {one["release"]: one["contains"] for one in releases_holding(project, holding, seen)}
 
 
 def test_each_release_is_judged_by_its_own_split(project: Path) -> None:
@@ -46,9 +46,9 @@ def test_a_split_that_could_not_be_opened_is_unknown_and_not_clean(project: Path
 
 
 def test_the_pointer_loses_train_data_only_if_it_held_the_subject(project: Path) -> None:
-    known = releases(project, {"split1"}, {"split1", "split2"})
+    known = releases_holding(project, {"split1"}, {"split1", "split2"})
     assert not drop_from_pointer(project, known)
-    known = releases(project, {"split2"}, {"split1", "split2"})
+    known = releases_holding(project, {"split2"}, {"split1", "split2"})
     assert drop_from_pointer(project, known)
     left = read_released(project / POINTER)
     assert left is not None

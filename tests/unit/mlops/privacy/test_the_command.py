@@ -8,8 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from docs.make_commands import RESULTS
 from pipelines.cli.erase_commands import erase
 from pipelines.release.ledger import Ledger
+from tests.support.shapes import faults
 from tests.unit.mlops.privacy.conftest import KEY, left
 
 
@@ -49,6 +51,7 @@ def test_the_subject_may_come_by_standard_input_and_is_never_printed(project: Pa
     assert result.exit_code == 0
     assert KEY not in result.output
     shown = json.loads(result.stdout)
+    assert faults(shown, RESULTS["erase"]) == []
     assert shown["complete"]
     assert left(project) == []
     assert Ledger.of(project).verify().ok

@@ -120,3 +120,19 @@ def test_drawings_hold_every_value_and_escape_the_title() -> None:
         assert root.attrib["aria-label"] == '<b> & "quoted"'
         drawn = next(e for e in root if e.tag == "polyline").attrib["points"].split()
         assert len(drawn) == sum(value is not None for value in values)
+
+
+def test_since_when_a_target_is_missed_begins_after_the_last_time_it_was_met() -> None:
+    def at(seq: int, error: float | None, **more: Any) -> Entry:
+        data = {"commit": f"{seq:040}", "figures": {"evaluate.error": error}}
+        return Entry(seq, data, time=f"2026-01-0{seq}T00:00:00.000000+00:00", **more)
+
+    params = KpisParams(definitions=[kpi("1 - evaluate.error")])
+    bad = {"evaluate.error": figure("evaluate.error", 0.3)}
+    entries = [at(1, 0.4), at(2, 0.05), at(3, 0.2), at(4, None), at(5, 0.3)]
+    (missed,) = kpi_results(params, bad, entries)
+    assert missed.off_target_since[:10] == "2026-01-03"
+    (never,) = kpi_results(params, bad)
+    assert never.off_target_since == ""
+    (met,) = kpi_results(params, FIGURES, entries)
+    assert met.off_target_since == ""

@@ -8,10 +8,20 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from docs.make_commands import RESULTS
 from pipelines.cli.release_commands import registry, release, rollback
 from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle import record_gate
-from tests.unit.release.lifecycle.product import commit, git, make_run, release_run
+from tests.support.shapes import faults
+from tests.unit.release.lifecycle.product import (
+    ARTIFACTS,
+    REPORT,
+    commit,
+    git,
+    make_run,
+    release_run,
+    write_lock,
+)
 
 app = typer.Typer()
 app.command("release")(release)
@@ -27,6 +37,7 @@ def test_release_with_an_approval_given_here_says_so_in_the_ledger(project: Path
     made = make_run(project, 1, "review")
     done = call(project, "release", made, "--approver", "alice", "--reason", "read it", "--json")
     assert done.exit_code == 0, done.stderr
+    assert faults(json.loads(done.stdout), RESULTS["release"]) == []
     assert json.loads(done.stdout)["version"] == "v1.0.0"
     kinds = {entry.kind: entry.data for entry in Ledger.of(project).entries()}
     answer = kinds["approval"]["outcome"]["answers"][0]
@@ -51,6 +62,14 @@ def test_refusals_are_one_line_and_exit_code_1(
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
     assert git(project, "tag") == ""
+
+
+def test_the_command_that_a_refusal_names_releases(project: Path) -> None:
+    refused = call(project, "release", make_run(project, 1))
+    command = refused.stderr.strip().partition("approve it with: signalbox ")[2]
+    assert command
+    done = call(project, *command.replace("NAME", "alice").split())
+    assert done.exit_code == 0, done.stderr
 
 
 def test_head_is_not_released_from_a_dirty_work_tree(project: Path) -> None:
@@ -78,6 +97,57 @@ def test_rollback_and_registry(project: Path) -> None:
     refused = call(project, "rollback", "--who", "mallory", "--reason", "fun")
     assert (refused.exit_code, "not on the list" in refused.stderr) == (1, True)
     assert call(project, "rollback", "--who", "bob").exit_code == 2
+
+
+def test_without_a_product_every_product_is_shown(project: Path) -> None:
+    release_run(project, 1)
+    text = call(project, "registry", "show").stdout
+    assert "model_release: v1.0.0 is in production" in text
+    assert "alert_noise_reduction: nothing has been released yet" in text
+    shown = json.loads(call(project, "registry", "show", "--json").stdout)
+    assert shown["production"] == {"model_release": "v1.0.0", "alert_noise_reduction": None}
+    assert [version["product"] for version in shown["versions"]] == ["model_release"]
+    one = call(project, "registry", "show", "--product", "alert_noise_reduction")
+    assert one.stdout == "alert_noise_reduction: nothing has been released yet\n"
+    unknown = call(project, "registry", "show", "--product", "models")
+    assert (unknown.exit_code, "has no 'models'" in unknown.stderr) == (1, True)
+
+
+def test_what_is_wrong_with_the_ledger_is_said_once(project: Path) -> None:
+    release_run(project, 1)
+    ledger = Ledger.of(project).path
+    ledger.write_bytes(ledger.read_bytes().replace(b"alice", b"mallo"))
+    shown = call(project, "registry", "show")
+    assert shown.exit_code == 1
+    assert shown.stdout.count("ledger.jsonl") == 1
+
+
+def test_a_release_needs_a_product_only_where_several_are_meant(project: Path) -> None:
+    made = make_run(project, 1)
+    git(project, "update-ref", "refs/runs/model_release/manual__1", made)
+    both = {
+        "evidence/gate.json", "metrics/gate.json", "evidence/gate_rules.json", *ARTIFACTS, REPORT,
+    }  # fmt: skip
+    (project / "evidence/gate_rules.json").write_text("{}")
+    write_lock(project, sorted(both))
+    several = commit(project, "both products")
+    refused = call(project, "release", several, "--approver", "alice")
+    assert refused.exit_code == 1
+    assert "holds model_release and alert_noise_reduction: say which one" in refused.stderr
+    git(project, "update-ref", "refs/runs/model_release/manual__2", several)
+    named = call(project, "release", "model_release/manual__2", "--approver", "alice")
+    assert named.exit_code == 0, named.stderr
+    assert "release: model_release v1.0.0 is in production" in named.stdout
+
+
+def test_a_commit_without_a_decision_and_an_empty_stage_are_told(project: Path) -> None:
+    make_run(project, 1)
+    (project / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    bare = commit(project, "no run")
+    refused = call(project, "release", bare, "--approver", "alice")
+    assert (refused.exit_code, "holds no gate's decision" in refused.stderr) == (1, True)
+    nothing = call(project, "rollback", "--who", "bob", "--reason", "complaints")
+    assert (nothing.exit_code, "nothing to go back from" in nothing.stderr) == (1, True)
 
 
 def test_registry_names_what_is_wrong_and_repair_finishes(project: Path) -> None:

@@ -1,11 +1,15 @@
 """An incident that only a held alert hid is found, and the rule is proposed for withdrawal."""
 
+import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from pipelines.aiops.alerting.evaluation import Backtest, Ticket
 from pipelines.aiops.alerting.publishing import HarmfulRule, find_harmful_rules
+from pipelines.aiops.alerting.publishing.harmful_rules import compare_rules, expired_rules
+from pipelines.aiops.alerting.rules import RULES as RULE_SETS
 from pipelines.aiops.alerting.rules import HoldRule
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.watch_rules import Watched, as_evidence, watch
@@ -15,6 +19,7 @@ from tests.support.alert_worlds import WORLDS, freeze, params_of, with_chat
 from tests.unit.aiops.alerting.evaluation.made_up import CONFIG, WINDOW, holding, labels_of
 from tests.unit.aiops.alerting.export.make import hold
 from tests.unit.aiops.alerting.replay.worlds import frame_of
+from tests.unit.release.lifecycle.product import commit, make_project, write_lock
 
 HOUR = 3600
 LABELS = labels_of("Slow web", "Slow db", "Errors web", "Full db")
@@ -145,3 +150,35 @@ def test_rules_are_watched_as_their_files_for_each_prometheus_would_be(
     assert unknown is not None
     assert unknown.effect.saved_share == 0
     assert (unknown.harmful, watch(params_of(world), ())) == ([], None)
+
+
+def commit_rules(project: Path, n: int, *rules: HoldRule) -> str:
+    content = json.dumps({"n": n, "rules": RULE_SETS.dump_python(rules, mode="json")})
+    (project / "rules").mkdir(exist_ok=True)
+    (project / "rules/rule_set.json").write_text(content)
+    write_lock(project, ["rules/rule_set.json"])
+    return commit(project, f"rules {n}")
+
+
+def test_rules_hold_on_the_day_they_expire_and_not_after(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    rules = [holding("Slow", "web", n=n) for n in (1, 2, 3)]
+    first, second = rules[0].expires, rules[0].expires + timedelta(days=9)
+    dated = [rule.model_copy(update={"expires": day})
+             for rule, day in zip(rules, (second, first, second), strict=True)]  # fmt: skip
+    made = commit_rules(project, 1, *dated)
+    assert expired_rules(project, made, first) == ((), 3)
+    expired, _ = expired_rules(project, made, first + timedelta(days=1))
+    assert [rule.id for rule in expired] == ["hold-2"]
+    everything, _ = expired_rules(project, made, second + timedelta(days=1))
+    assert [rule.id for rule in everything] == ["hold-2", "hold-1", "hold-3"]
+
+
+def test_rule_sets_of_two_commits_are_compared_by_what_rules_do(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    one, two, three = (holding("Slow", "web", n=n) for n in (1, 2, 3))
+    older, newer = commit_rules(project, 1, one, two), commit_rules(project, 2, two, three)
+    found = compare_rules(project, older, newer)
+    assert [rule.id for rule in found.removed] == ["hold-1"]
+    assert [rule.id for rule in found.added] == ["hold-3"]
+    assert found.same == 1

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from docs.make_commands import RESULTS
 from pipelines.aiops.alerting.publishing import publish, publish_released, status, withdraw
 from pipelines.aiops.alerting.publishing import released as files_module
 from pipelines.aiops.params import AiopsParams
 from pipelines.core.errors import SignalboxError
 from pipelines.release.ledger import Ledger
 from pipelines.release.lifecycle import rollback
+from tests.support.shapes import faults
 from tests.unit.aiops.alerting.export import configs
 from tests.unit.aiops.alerting.export.make import hold
 
@@ -281,6 +283,9 @@ def test_the_command_line_publishes_shows_and_withdraws(
     assert shown.exit_code == 0, shown.output
     assert "+      # >>> signalbox hold-1" in shown.output
     assert "signalbox:held" in shown.output
+    as_json = json.loads(run.invoke(app, ["diff", "--today", "2026-03-01", "--json"]).stdout)
+    assert faults(as_json, RESULTS["rules diff"]) == []
+    assert as_json["diff"].splitlines() == shown.output.splitlines()
     assert live(project)["alertmanager.yml"] == configs.FULL
     done = run.invoke(app, ["publish", "--today", "2026-03-01", "--unjudged", "--json"])
     assert done.exit_code == 1
@@ -288,10 +293,14 @@ def test_the_command_line_publishes_shows_and_withdraws(
     done = run.invoke(app, ["publish", "--today", "2026-03-01", "--who", "alice", "--json",
                             "--unjudged", "--reason", "a test"])  # fmt: skip
     assert done.exit_code == 0, done.output
+    assert faults(json.loads(done.stdout), RESULTS["rules publish"]) == []
     assert json.loads(done.stdout)["rules"] == ["hold-1", "hold-2"]
     gone = run.invoke(app, ["withdraw", "hold-1", "--reason", "hid INC-7", "--who", "bob",
-                            "--today", "2026-03-01", "--unjudged"])  # fmt: skip
+                            "--today", "2026-03-01", "--unjudged", "--json"])  # fmt: skip
     assert gone.exit_code == 0, gone.output
+    assert faults(json.loads(gone.stdout), RESULTS["rules withdraw"]) == []
+    assert json.loads(gone.stdout)["publication"]["rules"] == ["hold-2"]
     told = run.invoke(app, ["status", "--today", "2026-03-01", "--json"])
+    assert faults(json.loads(told.stdout), RESULTS["rules status"]) == []
     assert json.loads(told.stdout)["withdrawn"] == {"hold-1": "hid INC-7"}
     assert run.invoke(app, ["status", "--today", "2027-03-01"]).exit_code == 1

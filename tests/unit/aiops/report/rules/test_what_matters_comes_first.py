@@ -43,9 +43,24 @@ def test_four_numbers_say_what_it_comes_to(here):
     }
 
 
+def innermost(page, words):
+    """The smallest fold that says so: chapters are folded as well."""
+    return min((e for e in page.all("details") if words in e.text), key=lambda e: len(e.text))
+
+
+def test_all_but_decision_and_next_step_is_folded_and_what_is_missed_stays_in_sight(here):
+    page = shown()
+    folded = " ".join(e.text for e in page.all("summary"))
+    for title in ("What would be different next week", "Incidents: missed and delayed", "Limits"):
+        assert f"Show: {title}" in folded
+    assert "Show: Decision and checks" not in folded
+    assert "Show: What to do next" not in folded
+    assert not any("Checks that did not pass" in e.text for e in page.all("details"))
+
+
 def test_what_changes_comes_before_what_it_rests_on(here):
     assert contents(shown()) == [
-        "Next week", "Incidents", "Next step", "Saving against delay", "Decision and checks",
+        "Decision and checks", "Incidents", "Next step", "Next week", "Saving against delay",
         "When a held alert pages", "The rules", "Fix at the source", "Certificate", "Left out",
         "The data", "Limits", "How to reproduce", *contents(shown())[13:],
     ]  # fmt: skip
@@ -69,7 +84,7 @@ def test_without_a_harmful_rule_there_is_no_such_chapter(here, released, said):
     page = shown(released=released)
     assert said in page.text
     assert "Harmful rules" not in page.text
-    assert contents(page)[0] == "Next week"
+    assert contents(page)[0] == "Decision and checks"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +147,7 @@ def test_much_delayed_incidents_stand_before_those_that_are_hardly_late(here):
 def test_many_late_incidents_are_folded_away(here):
     late = [cases.incident(f"INC-{n:03d}", 400.0 + n) for n in range(30)]
     page = shown(incidents=late)
-    fold = next(e for e in page.all("details") if "18 more incidents so late" in e.text)
+    fold = innermost(page, "18 more incidents so late")
     assert "INC-000" in fold.text
     assert "INC-029" not in fold.text
 
@@ -248,7 +263,7 @@ def test_a_name_that_hid_an_incident_is_never_folded_away(here):
 def test_many_held_names_are_folded_away(here):
     names = [cases.named(f"name-{n:02d}", baseline=900.0 - n) for n in range(40)]
     page = shown(more={"replay_rules": {"names": names}})
-    fold = next(e for e in page.all("details") if "25 more held alert names" in e.text)
+    fold = innermost(page, "25 more held alert names")
     assert "name-39" in fold.text
     assert "name-00" not in fold.text
 
