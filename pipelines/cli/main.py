@@ -169,6 +169,56 @@ def _show_ui(port: int, as_json: bool, *, new: bool) -> None:
     ])  # fmt: skip
 
 
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="The stage's name in dvc.yaml.", metavar="NAME")],
+) -> None:
+    """Run one stage in the directory you stand in, as dvc.yaml does; use dvc repro yourself.
+
+    It refuses to run other code than signalbox.lock says.
+
+    Example: signalbox stage train
+    """
+    from pipelines.project.lock import run_stage_of_lock
+
+    run_stage_of_lock(name, Path())
+
+
+@app.command()
+def upgrade(
+    yes: Annotated[bool, typer.Option("--yes", help="Write without a question.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would change and run again.")
+    ] = False,
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Bring a project to the installed Signalbox; say before what runs again, and why.
+
+    Moves keys of params.yaml that were renamed, and shows the difference. With --json nothing is
+    written but with --yes.
+
+    Example: signalbox upgrade --dry-run
+    """
+    with one_line_errors(), work_for(project):
+        from pipelines.project.upgrade import apply_upgrade, plan_upgrade
+
+        root = project.expanduser().resolve()
+        plan = plan_upgrade(root)
+        if not as_json:
+            print_lines(plan.lines())
+            print_lines(plan.diff.splitlines(), wrap=False)
+        write = bool(plan.files) and not dry_run and (yes or not as_json)
+        if write:
+            if not yes:
+                typer.confirm("Write this?", abort=True, err=True)
+            apply_upgrade(root, plan)
+        if as_json:
+            print_json(plan.as_json(applied=write))
+        elif write:
+            print_lines(["next: dvc repro, or signalbox run"])
+
+
 def _register() -> None:
     """Add the commands of other files: a typer app becomes a group, a function a command.
 

@@ -21,6 +21,7 @@ from pipelines.core.errors import SignalboxError
 
 LOCK = "signalbox.lock"
 STAGES = "stages"
+DEFINITIONS = "definitions"
 VERSION = "signalbox"
 CODE = "pipelines/"
 """How a dependency on code begins in the bundled ``dvc.yaml``."""
@@ -135,19 +136,23 @@ class Lock:
     version : str
         Of the Signalbox that wrote it.
     stages : mapping of str to str
-        Stage → hash of its code, in the order of the file.
+        Stage → hash of its code, in the order of the file. DVC reads these.
+    definitions : mapping of str to str
+        Stage → hash of its definition as it was written into ``dvc.yaml``, by which an upgrade
+        sees whether a person changed it since.
     """
 
     version: str
     stages: Mapping[str, str] = field(default_factory=dict)
+    definitions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
         """The file."""
-        lines = [f"{VERSION}: {self.version}", f"{STAGES}:"]
-        return (
-            _HEADER + "\n".join([*lines, *(f"  {k}: {v}" for k, v in self.stages.items())]) + "\n"
-        )
+        lines = [f"{VERSION}: {self.version}"]
+        for name, hashes in ((STAGES, self.stages), (DEFINITIONS, self.definitions)):
+            lines += [f"{name}:", *(f"  {stage}: {found}" for stage, found in hashes.items())]
+        return _HEADER + "\n".join(lines) + "\n"
 
 
 def parse_lock(text: str, where: str = LOCK) -> Lock:
@@ -160,8 +165,9 @@ def parse_lock(text: str, where: str = LOCK) -> Lock:
     """
     try:
         raw = yaml.load(text, yaml.CSafeLoader)
-        stages = {str(stage): str(found) for stage, found in raw[STAGES].items()}
-        return Lock(str(raw[VERSION]), stages)
+        tables = [raw[STAGES] or {}, raw.get(DEFINITIONS) or {}]
+        stages, definitions = ({str(k): str(v) for k, v in table.items()} for table in tables)
+        return Lock(str(raw[VERSION]), stages, definitions)
     except (yaml.YAMLError, TypeError, KeyError, AttributeError):
         raise SignalboxError(f"{where}: not readable; restore it from git") from None
 
