@@ -37,6 +37,7 @@ setup(
         "signalbox_airflow",
         "signalbox_airflow.dags",
         "signalbox_airflow.expectations",
+        "signalbox_airflow.factories",
         "signalbox_airflow.pages",
         "signalbox_airflow.plugins",
     ],
