@@ -7,6 +7,8 @@ from pathlib import Path
 from pipelines.core.errors import SignalboxError
 
 VARIABLE = "SIGNALBOX_PROJECT"
+PROJECTS = "SIGNALBOX_PROJECTS"
+"""Variable with the directories of all projects of one Airflow, parted as ``PATH`` is."""
 PIPELINE = "dvc.yaml"
 """The file that makes a directory a project."""
 _ABOVE = slice(1, 3)
@@ -119,6 +121,35 @@ def dag_id(project: Path, dag: str) -> str:
 def dag_name(dag_id: str) -> str:
     """Return the name of the DAG with an id, without its project's: names have no dots."""
     return dag_id.rpartition(".")[2]
+
+
+def project_of_dag(dag_id: str, file: str, otherwise: Path | None = None) -> Path:
+    """Return the project that a DAG belongs to, of those whose DAGs this Airflow reads.
+
+    Parameters
+    ----------
+    dag_id : str
+    file : str
+        ``__file__`` of the code that asks.
+    otherwise : Path, optional
+        For DAGs of no project with a name, instead of what `find_project` finds.
+
+    Raises
+    ------
+    SignalboxError
+        As `find_project`.
+    """
+    name = dag_id.rpartition(".")[0]
+    if name:
+        for project in airflow_projects():
+            if project_name(project) == name:
+                return project
+    return otherwise or find_project(file)
+
+
+def airflow_projects() -> list[Path]:
+    """Return the projects whose DAGs this Airflow reads (``$SIGNALBOX_PROJECTS``); [] = one."""
+    return [Path(path) for path in os.environ.get(PROJECTS, "").split(os.pathsep) if path]
 
 
 def find_project(file: str) -> Path:
