@@ -3,7 +3,7 @@
 import sys
 
 
-def main() -> None:
+def start() -> None:
     """Run the command; a stage, which DVC starts once for each, loads nothing of the others."""
     if sys.argv[1:2] == ["stage"] and len(sys.argv) == 3 and not sys.argv[2].startswith("-"):
         from pathlib import Path

@@ -111,7 +111,10 @@ def ui(
     port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=65535, help="Port on loopback; default: 8080, or a free one. 0: a free one."
+            min=0,
+            max=65535,
+            help="Port on loopback; default: that of release.yaml, else 8080; a free one where it "
+            "is taken, or with 0.",
         ),
     ] = None,
     project: Project = Path(),
@@ -126,6 +129,7 @@ def ui(
     console = Console(stderr=as_json)
     with one_line_errors(), work_for(project):
         from pipelines.cli.airflow_stack import is_free, running, started
+        from pipelines.core.runtime import load_project_params
 
         stack = running()
         if stack is not None:
@@ -137,8 +141,9 @@ def ui(
             print_lines(["this project's Airflow runs already"], console=console)
             _show_ui(stack.port, as_json, new=False)
             return
-        if port is None and not is_free(USUAL_PORT):
-            taken = f"port {USUAL_PORT} is taken by another program; Airflow gets a free one"
+        usual = load_project_params(project).port or USUAL_PORT
+        if port is None and not is_free(usual):
+            taken = f"port {usual} is taken by another program; Airflow gets a free one"
             print_lines([taken], console=console)
             port = 0
         elif port and not is_free(port):
@@ -146,7 +151,7 @@ def ui(
                 f"--port {port}: taken by another program; name another port, or 0 for a free one"
             )
         print_lines(["starting Airflow …"], console=console)
-        with started((USUAL_PORT if port is None else port) or None) as stack:
+        with started((usual if port is None else port) or None) as stack:
             _show_ui(stack.port, as_json, new=True)
             print_lines(["end with Ctrl-C"], console=console)
             while True:

@@ -94,15 +94,35 @@ def project_name(project: Path) -> str:
     str
         Empty too where ``release.yaml`` isn't readable: whoever reads more of it says so.
     """
+    return _setting(project, NAME)
+
+
+def use_keys_of(project: Path) -> None:
+    """Let this process, and those it starts, find the secret keys where ``release.yaml`` says.
+
+    ``$SIGNALBOX_KEYS`` counts more; without either the user's own folder is taken.
+
+    Parameters
+    ----------
+    project : Path
+        Its top directory.
+    """
+    folder = _setting(project, "project.keys")
+    if folder:
+        os.environ.setdefault("SIGNALBOX_KEYS", str(project / Path(folder).expanduser()))
+
+
+def _setting(project: Path, setting: str) -> str:
+    """Return a text in ``release.yaml``; empty if it isn't there or isn't one."""
     import yaml
 
-    section, _, key = NAME.partition(".")
+    section, _, key = setting.partition(".")
     try:
         found = yaml.load((project / "release.yaml").read_bytes(), yaml.CSafeLoader)
-        name = found[section][key]
+        value = found[section][key]
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         return ""
-    return name if isinstance(name, str) else ""
+    return value if isinstance(value, str) else ""
 
 
 def dag_id(project: Path, dag: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from airflow.sdk import Asset
 
-from pipelines.core.project import project_name
+from pipelines.core.project import find_project, project_name, use_keys_of
 
 OWNER = "signalbox"
 """Who answers for a DAG, as Airflow shows and filters it."""
@@ -25,6 +25,19 @@ DOCS = "/signalbox-docs"
 
 PARAMS_SCHEMA = "params.schema.json"
 """The JSON schema of ``params.yaml``, from which the forms take titles, choices and limits."""
+
+
+def project_of_file(file: str) -> Path:
+    """Return the project of a DAG file; what its tasks do uses that project's keys.
+
+    Parameters
+    ----------
+    file : str
+        ``__file__`` of the DAG file.
+    """
+    project = find_project(file)
+    use_keys_of(project)
+    return project
 
 
 def asset(project: Path, name: str) -> Asset:

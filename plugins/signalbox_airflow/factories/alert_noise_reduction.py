@@ -17,8 +17,14 @@ from typing import Any
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
 from dvc_airflow import DvcTaskGroup, ProjectConfig, RenderConfig
-from pipelines.core.project import dag_id, find_project, project_name
-from signalbox_airflow.parsing import OWNER, described, params_schema, renamed_params
+from pipelines.core.project import dag_id, project_name
+from signalbox_airflow.parsing import (
+    OWNER,
+    described,
+    params_schema,
+    project_of_file,
+    renamed_params,
+)
 from signalbox_airflow.release_path import release_tasks
 
 FORM = [
@@ -43,7 +49,7 @@ def alert_noise_reduction(file: str) -> DAG:
     file : str
         ``__file__`` of the DAG file.
     """
-    project = find_project(file)
+    project = project_of_file(file)
     with DAG(
         dag_id(project, "alert_noise_reduction"),
         schedule=CronTriggerTimetable("0 4 * * 1", timezone="UTC"),

@@ -11,8 +11,8 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, task
 
-from pipelines.core.project import dag_id, find_project
-from signalbox_airflow.parsing import OWNER, described
+from pipelines.core.project import dag_id
+from signalbox_airflow.parsing import OWNER, described, project_of_file
 
 
 def batch_scoring(file: str) -> DAG:
@@ -23,7 +23,7 @@ def batch_scoring(file: str) -> DAG:
     file : str
         ``__file__`` of the DAG file.
     """
-    project = find_project(file)
+    project = project_of_file(file)
     with DAG(
         dag_id(project, "batch_scoring"),
         schedule=None,

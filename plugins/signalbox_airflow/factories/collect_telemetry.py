@@ -12,8 +12,8 @@ from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
 
-from pipelines.core.project import dag_id, find_project
-from signalbox_airflow.parsing import OWNER, described
+from pipelines.core.project import dag_id
+from signalbox_airflow.parsing import OWNER, described, project_of_file
 
 
 def collect_telemetry(file: str) -> DAG:
@@ -24,7 +24,7 @@ def collect_telemetry(file: str) -> DAG:
     file : str
         ``__file__`` of the DAG file.
     """
-    project = find_project(file)
+    project = project_of_file(file)
     with DAG(
         dag_id(project, "collect_telemetry"),
         schedule=CronDataIntervalTimetable("10 * * * *", timezone="UTC"),

@@ -18,8 +18,8 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
-from pipelines.core.project import VARIABLE, dag_id, find_project
-from signalbox_airflow.parsing import OWNER, described
+from pipelines.core.project import VARIABLE, dag_id
+from signalbox_airflow.parsing import OWNER, described, project_of_file
 
 COMMAND = [sys.executable, "-m", "pipelines.cli.erase_commands", "-", "--yes", "--json"]
 
@@ -32,7 +32,7 @@ def erase_subject(file: str) -> DAG:
     file : str
         ``__file__`` of the DAG file.
     """
-    project = find_project(file)
+    project = project_of_file(file)
     with DAG(
         dag_id(project, "erase_subject"),
         schedule=None,

@@ -15,9 +15,9 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, task, task_group
 
-from pipelines.core.project import dag_id, find_project
+from pipelines.core.project import dag_id
 from signalbox_airflow.analysis import anomalies_ready, service_map_ready
-from signalbox_airflow.parsing import OWNER, described
+from signalbox_airflow.parsing import OWNER, described, project_of_file
 
 
 def incidents(file: str) -> DAG:
@@ -28,7 +28,7 @@ def incidents(file: str) -> DAG:
     file : str
         ``__file__`` of the DAG file.
     """
-    project = find_project(file)
+    project = project_of_file(file)
     with DAG(
         dag_id(project, "incidents"),
         # Not both: if all maps of a backfill came first, one event would be left for many windows.

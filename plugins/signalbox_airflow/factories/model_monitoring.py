@@ -12,8 +12,8 @@ from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, task
 
-from pipelines.core.project import dag_id, find_project
-from signalbox_airflow.parsing import OWNER, described, retrain, time_of
+from pipelines.core.project import dag_id
+from signalbox_airflow.parsing import OWNER, described, project_of_file, retrain, time_of
 
 
 def model_monitoring(file: str) -> DAG:
@@ -24,7 +24,7 @@ def model_monitoring(file: str) -> DAG:
     file : str
         ``__file__`` of the DAG file.
     """
-    project = find_project(file)
+    project = project_of_file(file)
     with DAG(
         dag_id(project, "model_monitoring"),
         schedule=CronTriggerTimetable("0 5 * * *", timezone="UTC"),

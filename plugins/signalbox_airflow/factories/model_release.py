@@ -16,8 +16,15 @@ from datetime import timedelta
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
 from dvc_airflow import DvcTaskGroup, ProjectConfig, RenderConfig
-from pipelines.core.project import dag_id, find_project, project_name
-from signalbox_airflow.parsing import OWNER, described, params_schema, renamed_params, retrain
+from pipelines.core.project import dag_id, project_name
+from signalbox_airflow.parsing import (
+    OWNER,
+    described,
+    params_schema,
+    project_of_file,
+    renamed_params,
+    retrain,
+)
 from signalbox_airflow.release_path import release_tasks
 
 FORM = [
@@ -42,7 +49,7 @@ def model_release(file: str) -> DAG:
     file : str
         ``__file__`` of the DAG file.
     """
-    project = find_project(file)
+    project = project_of_file(file)
     with DAG(
         dag_id(project, "model_release"),
         schedule=AssetOrTimeSchedule(

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, task
 
-from pipelines.core.project import dag_id, find_project
+from pipelines.core.project import dag_id
 from signalbox_airflow.analysis import WINDOW_FORM, service_map_ready, timetable, window_task
-from signalbox_airflow.parsing import OWNER, described
+from signalbox_airflow.parsing import OWNER, described, project_of_file
 
 
 def service_map(file: str) -> DAG:
@@ -22,7 +22,7 @@ def service_map(file: str) -> DAG:
     file : str
         ``__file__`` of the DAG file.
     """
-    project = find_project(file)
+    project = project_of_file(file)
     with DAG(
         dag_id(project, "service_map"),
         schedule=timetable(project),

@@ -10,9 +10,9 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
-from pipelines.core.project import dag_id, find_project
+from pipelines.core.project import dag_id
 from signalbox_airflow.analysis import WINDOW_FORM, anomalies_ready, timetable, window_task
-from signalbox_airflow.parsing import OWNER, described
+from signalbox_airflow.parsing import OWNER, described, project_of_file
 
 
 def telemetry_anomalies(file: str) -> DAG:
@@ -23,7 +23,7 @@ def telemetry_anomalies(file: str) -> DAG:
     file : str
         ``__file__`` of the DAG file.
     """
-    project = find_project(file)
+    project = project_of_file(file)
     with DAG(
         dag_id(project, "telemetry_anomalies"),
         schedule=timetable(project),
