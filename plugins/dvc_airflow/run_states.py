@@ -37,7 +37,7 @@ def ended_runs(dag_id: str, run_ids: Sequence[str]) -> set[str] | None:
 
     try:
         answer = comms.send(GetTaskStates(dag_id=dag_id, run_ids=list(run_ids)))
-    except Exception as exc:  # an Airflow that is busy, or an older one: the DAG is drawn all the same
+    except Exception as exc:  # it is busy, or older: the DAG is drawn all the same
         _log.warning("Airflow doesn't say which runs of %s are over: %s", dag_id, exc)
         return None
     states = getattr(answer, "task_states", None)

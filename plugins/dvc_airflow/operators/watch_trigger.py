@@ -253,11 +253,12 @@ async def _ask(dag_id: str, run_id: str) -> dict[str, str | None]:
 
 
 def _made(ti_id: Any, otherwise: float) -> float:
-    """Return when a try of a task came into being: Airflow's ids of tries begin with it (UUID 7)."""
+    """Return when a try of a task came into being: Airflow's ids of tries begin with that."""
     try:
         found = uuid.UUID(str(ti_id))
     except ValueError:
         return otherwise
+    # UUID 7: its first 48 bits are milliseconds since 1970.
     return (found.int >> 80) / 1000 if found.version == 7 else otherwise
 
 

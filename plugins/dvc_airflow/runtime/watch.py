@@ -9,9 +9,9 @@ The driver of a watched run (`dvc_airflow.runtime.watched`) writes, the stages' 
 - a wish a task to end its stage, from whoever stopped the task.
 
 They lie in the workspace, in a folder that git and DVC ignore. Opening a workspace anew removes
-them. Each attempt to run the stages has a place of its own there: a process of an earlier one, which
-Airflow stops some seconds after somebody cleared its task, can't tell anything in the name of the
-next, nor a wish meant for the earlier one end a stage of the next. Standard library only: the
+them. Each attempt to run the stages has a place of its own there: the process of an earlier one,
+which Airflow stops some seconds after somebody cleared its task, can't tell anything in the name of
+the next, and a wish meant for the earlier one ends no stage of the next. Standard library only: the
 triggerer reads this too.
 """
 

@@ -97,9 +97,7 @@ def _failure_of(
 
 
 @contextlib.contextmanager
-def _stopped_when_asked(
-    place: Path, task: Mapping[str, Any], grace: float
-) -> Iterator[list[str]]:
+def _stopped_when_asked(place: Path, task: Mapping[str, Any], grace: float) -> Iterator[list[str]]:
     """Kill a stage's processes when its time is over, or its task was stopped; says why."""
     over = threading.Event()
     reason: list[str] = []

@@ -35,7 +35,8 @@ def drive(root: Path, *names: str, above: dict[str, list[str]] | None = None, **
         for name in names
     ]  # fmt: skip
     said: list[str] = []
-    results = DriverProcess(str(root), list(names), watch=tasks, place=str(told), grace=0.5).run(said.append)
+    driver = DriverProcess(str(root), list(names), watch=tasks, place=str(told), grace=0.5)
+    results = driver.run(said.append)
     for name in names:
         if watch.read_told(told, name):
             watch.publish(told, name)
