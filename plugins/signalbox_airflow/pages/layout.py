@@ -233,7 +233,7 @@ def card(title: Text, tone: Tone, *parts: Text) -> Markup:
 
 def cards(*drawn: Markup) -> Markup:
     """Draw cards side by side where there is room."""
-    return Markup('<div class="cards">{}</div>').format(Markup("").join(drawn))
+    return Markup('<div class="deck">{}</div>').format(Markup("").join(drawn))
 
 
 def listed(items: Iterable[Text]) -> Markup:
