@@ -20,7 +20,7 @@ from pipelines.reporting.blocks import (
 from pipelines.reporting.numbers import NONE, count
 from signalbox_airflow.pages.access import Project, Sees, require, respond
 from signalbox_airflow.pages.feedback import Judge
-from signalbox_airflow.pages.layout import draw, page, word
+from signalbox_airflow.pages.layout import draw, page, when, word
 from signalbox_airflow.pages.subjects import (
     RULES_DAG,
     Source,
@@ -104,6 +104,9 @@ class Production:
         self.watched_from = watched if details and details.released == released.name else None
         self.watch: WatchDetails | None = details if self.watched_from else None
         self.harmful = {one.rule: one for one in self.watch.harmful_rules} if self.watch else {}
+        since = self.watch.since_release if self.watch else None
+        self.since_start = since.start if since else ""
+        self.since = {one.rule: one for one in since.rules} if since else {}
 
     def order(self, rule: "Rule") -> tuple[bool, bool, float, str]:
         """Sort harmful rules first, withdrawn ones last, then those that save most."""
@@ -187,6 +190,7 @@ class Production:
             [
                 ("Alerts held, judged", count(saved.alerts if saved else None)),
                 ("Pages saved, judged (estimate)", count(saved.pages_saved if saved else None)),
+                ("Pages saved since the release (estimate)", self._since(rule)),
                 ("Incidents with its alerts", self._incidents(rule)),
                 ("Expires", ends),
                 ("Team", rule.team or NONE),
@@ -228,6 +232,19 @@ class Production:
         if left <= SOON_DAYS:
             return "open", "expires soon"
         return ("good", "nothing against it") if self.watch else ("quiet", "not watched yet")
+
+    def _since(self, rule: "Rule") -> str:
+        """Say what a rule saved since its release, or why that isn't known."""
+        if self.watch is None:
+            return "not known: not watched yet"
+        saved = self.since.get(rule.id)
+        if saved is None:
+            return "not known: no alerts since the release"
+        verb = "would have been " if self.shadow else ""
+        return (
+            f"{count(saved.pages_saved)} {verb}saved, {count(saved.alerts)} alerts held, "
+            f"from {when(self.since_start)}"
+        )
 
     def _incidents(self, rule: "Rule") -> str:
         """Incidents whose alerts it held: at the judging, and of late."""

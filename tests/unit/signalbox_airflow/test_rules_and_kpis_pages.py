@@ -17,7 +17,12 @@ from pipelines.aiops.alerting.evaluation.operations import (
     operation_figures,
     operations,
 )
-from pipelines.aiops.alerting.evidence import HarmfulRuleDetails, WatchDetails
+from pipelines.aiops.alerting.evidence import (
+    HarmfulRuleDetails,
+    RuleSaved,
+    SinceRelease,
+    WatchDetails,
+)
 from pipelines.aiops.alerting.publishing import released as publishing
 from pipelines.aiops.alerting.publishing.released import ReleasedRules
 from pipelines.aiops.alerting.rules import HoldRule
@@ -67,9 +72,12 @@ def release(monkeypatch: pytest.MonkeyPatch, *found: HoldRule) -> None:
         monkeypatch.setattr(module, "released_rules", lambda _: made)
 
 
-def watched(project: Path, *harmful: str, of: str = RELEASE) -> None:
+def watched(
+    project: Path, *harmful: str, of: str = RELEASE, since: SinceRelease | None = None
+) -> None:
     details = WatchDetails(
         released=of,
+        since_release=since,
         harmful_rules=[
             HarmfulRuleDetails(rule=rule, sentence="", missed=["INC-<7>"], late=[],
                                sole_cause=True, command="")
@@ -125,6 +133,25 @@ def test_a_rule_says_how_long_it_has(
     html = get("/rules")
     assert ends.isoformat() in html
     assert f"</svg>{state}" in html
+
+
+SAVED = "Pages saved since the release (estimate)</dt><dd>"
+
+
+def test_pages_saved_since_the_release_are_known_once_alerts_are_newer_than_it(
+    get: Get, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release(monkeypatch, holding("Alert1", "web", n=1), holding("Alert2", "web", n=2))
+    assert get("/rules").count(SAVED + "not known: not watched yet") == 2
+    watched(project)
+    assert get("/rules").count(SAVED + "not known: no alerts since the release") == 2
+    saved = [RuleSaved(rule="hold-1", alerts=40, pages_saved=12.3),
+             RuleSaved(rule="hold-2", alerts=0, pages_saved=0.0)]  # fmt: skip
+    start, end = "2026-04-01T08:00:00Z", "2026-04-03T00:00:00Z"
+    watched(project, since=SinceRelease(start=start, end=end, rules=saved))
+    html = get("/rules")
+    assert f"{SAVED}12 saved, 40 alerts held, from 2026-04-01 08:00" in html
+    assert f"{SAVED}0 saved, 0 alerts held" in html
 
 
 def test_names_of_alerts_are_escaped(
