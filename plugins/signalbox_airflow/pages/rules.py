@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 router = APIRouter()
 Judging = Annotated[Judge, Depends()]
 SOON_DAYS = 14
-OPEN = 12
+OPEN = 5
 """So many rules are shown in full; the others are folded."""
 
 

@@ -66,8 +66,15 @@ def test_each_detector_stands_with_its_share_and_interval(here):
 
 
 def test_no_word_and_no_name_of_a_person_reaches_the_page(here):
-    answer = Answer(at=datetime(2026, 3, 9, tzinfo=UTC), by="jane.doe", about="rule",
-                    subject="hold-1", verdict="harmful", note="secret", names=("disk_full",))  # fmt: skip
+    answer = Answer(
+        at=datetime(2026, 3, 9, tzinfo=UTC),
+        by="jane.doe",
+        about="rule",
+        subject="hold-1",
+        verdict="harmful",
+        note="secret",
+        names=("disk_full",),
+    )
     text = shown(*weigh([answer])).text
     assert "hold-1" in text
     assert "jane.doe" not in text
@@ -77,15 +84,8 @@ def test_no_word_and_no_name_of_a_person_reaches_the_page(here):
 def test_what_people_call_things_is_text(here):
     evil = "<script>alert(1)</script>"
     said = judged("rule", evil, names=(evil,), harmful=1)
-    html = render(
-        report_rules.make_page(
-            report_rules.gather_inputs(
-                cases.leave(
-                    more={"mine_rules": {"feedback": {"judged": [said.model_dump(mode="json")]}}}
-                )
-            )
-        )
-    )
+    more = {"mine_rules": {"feedback": {"judged": [said.model_dump(mode="json")]}}}
+    html = render(report_rules.make_page(report_rules.gather_inputs(cases.leave(more=more))))
     assert evil not in html
     assert "&lt;script&gt;" in html
 
