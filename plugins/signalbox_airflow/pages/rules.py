@@ -25,8 +25,7 @@ from signalbox_airflow.pages.subjects import (
     RULES_DAG,
     Source,
     evidence_at,
-    lake_of,
-    mined_from,
+    mines_simulated,
     newest_evidence,
     of_rule,
     released_rules,
@@ -161,11 +160,12 @@ class Production:
                     "first below.",
                 )
             )
-        if lake_of(self.project).resolve() != mined_from(self.project).resolve():
+        if mines_simulated(self.project):
             found.append(
                 Prose(
-                    "What is said here doesn’t reach mining: it reads another lake than the one "
-                    "that telemetry is collected in. Set aiops.alert_history.lake in params.yaml.",
+                    "What is said here is kept, but doesn’t reach mining: these rules are mined "
+                    "from the simulated world, which is the same each time. With "
+                    "aiops.alert_history.lake of your own in params.yaml it does.",
                     quiet=True,
                 )
             )

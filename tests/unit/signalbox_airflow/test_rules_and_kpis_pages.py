@@ -173,16 +173,17 @@ def test_a_rule_is_judged_with_its_alert_names(
     assert subjects.find_subject(project, "rule", "hold-9", "") is None
 
 
-def test_it_says_where_mining_reads_another_lake(
+def test_answers_are_kept_where_rules_are_mined_from_but_never_in_the_simulated_world(
     get: Get, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release(monkeypatch, holding("DiskFull", "web"))
-    assert "reach mining" in get("/rules")
-    lake = project / "lake"
+    assert subjects.lake_of(project) == project / "lake"
+    assert "doesn’t reach mining" in get("/rules")
+    own = project / "own"
     (project / "params.yaml").write_text(
-        json.dumps({"aiops": {"telemetry": {"lake": "lake"}, "alert_history": {"lake": str(lake)},
-                              "export_rules": {}}})
-    )  # fmt: skip
+        json.dumps({"aiops": {"telemetry": {"lake": "lake"}, "alert_history": {"lake": str(own)}}})
+    )
+    assert subjects.lake_of(project) == own
     assert "reach mining" not in get("/rules")
 
 
