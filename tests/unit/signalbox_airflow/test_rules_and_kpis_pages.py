@@ -289,7 +289,7 @@ def test_an_unknown_value_is_a_gap_in_the_trend() -> None:
         (0.5, "share", "50.0%"),
     ],
 )
-def test_a_value_is_told_with_its_unit_as_people_say_it(value, unit, said):
+def test_a_value_is_told_with_its_unit_as_people_say_it(value: float, unit: str, said: str) -> None:
     from signalbox_airflow.pages.kpis import number
 
     assert number(value, unit).replace("\N{NO-BREAK SPACE}", " ") == said
