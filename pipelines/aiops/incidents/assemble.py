@@ -14,7 +14,8 @@ import numpy as np
 
 from pipelines.aiops.incidents.behaviour import Successions, behaviour_evidence, prepare_behaviour
 from pipelines.aiops.incidents.budgets import CauseEvidence, budget_evidence, saturation_evidence
-from pipelines.aiops.incidents.grouping import DEFAULT, Grouping, group
+from pipelines.aiops.incidents.contract import LABELS, subject_of
+from pipelines.aiops.incidents.grouping import DEFAULT, Grouping, Place, group, places_of
 from pipelines.aiops.incidents.model import (
     Cause,
     Change,
@@ -26,9 +27,11 @@ from pipelines.aiops.incidents.model import (
     Signals,
     Similar,
     Target,
+    name_of_finding,
 )
 from pipelines.aiops.incidents.self_time import SelfTimes, prepare_self_times, self_time_evidence
 from pipelines.aiops.lake.findings import Finding, in_order
+from pipelines.aiops.params.analysis import SubjectLabels
 from pipelines.core.time import HOUR_US, MINUTE_US
 
 LEAST = 0.15
@@ -287,6 +290,7 @@ def incidents(
     background: Sequence[Finding] = (),
     settings: Grouping = DEFAULT,
     ranker: Ranker | None = None,
+    labels: SubjectLabels = LABELS,
 ) -> list[Incident]:
     """Group findings into incidents and say what is known about each.
 
@@ -300,7 +304,7 @@ def incidents(
         Alerts (as findings of signal ``alert``), anomalies of metrics and logs. Findings of signal
         ``change`` are not grouped: give changes.
     graph : Graph
-        Who calls whom; without calls events are linked by time alone.
+        Who calls whom, what runs where; without any of it events are linked by time alone.
     changes : sequence of Change
         Deployments and other changes, any order.
     past : sequence of PastIncident
@@ -312,6 +316,8 @@ def incidents(
         How far apart linked findings may start.
     ranker : Ranker or None
         Adds evidence from metrics, logs and traces, e.g. by `ranking.rank`.
+    labels : SubjectLabels
+        Which labels name instances, hosts, edges and the rest.
 
     Returns
     -------
@@ -323,15 +329,15 @@ def incidents(
     )
     starts = np.array([finding.start_us for finding in ordered], np.int64)
     ends = np.array([finding.end_us for finding in ordered], np.int64)
-    groups = group(starts, [finding.service for finding in ordered], graph, settings, ends)
+    known = _Context(graph, changes, past, labels)
+    groups = group(starts, [known.places(finding) for finding in ordered], graph, settings, ends)
     parts: dict[int, list[Finding]] = {}
     for number, finding in zip(groups.tolist(), ordered, strict=True):
         parts.setdefault(number, []).append(finding)
-    known = _Context(graph, changes, past)
     return [
         _incident(
             own,
-            [finding for finding in background if _joins(finding, own, settings)],
+            [finding for finding in background if _joins(finding, own, known, settings)],
             known,
             ranker,
         )
@@ -339,10 +345,12 @@ def incidents(
     ]
 
 
-def _joins(finding: Finding, own: Sequence[Finding], settings: Grouping) -> bool:
-    """Whether a finding is at a service of an incident, and near one of its findings there."""
+def _joins(finding: Finding, own: Sequence[Finding], known: "_Context", settings: Grouping) -> bool:
+    """Whether a finding is at a place of an incident, and near one of its findings there."""
+    here = set(known.places(finding))
     return any(
-        finding.service == other.service and abs(finding.start_us - other.start_us) <= settings.same
+        abs(finding.start_us - other.start_us) <= settings.same
+        and not here.isdisjoint(known.places(other))
         for other in own
     )
 
@@ -351,13 +359,32 @@ class _Context:
     """What is looked up for every incident, prepared once."""
 
     def __init__(
-        self, graph: Graph, changes: Sequence[Change], past: Sequence[PastIncident]
+        self,
+        graph: Graph,
+        changes: Sequence[Change],
+        past: Sequence[PastIncident],
+        labels: SubjectLabels,
     ) -> None:
+        self.graph, self.labels = graph, labels
+        self._places: dict[str, tuple[Place, ...]] = {}
         self.callees, self.callers = graph.callees, graph.callers
         self.changes = sorted(changes, key=lambda change: (change.at_us, change.id))
         self.change_times = np.array([change.at_us for change in self.changes], np.int64)
         self.past_index = PastIncidentIndex(past)
         self._above: dict[str, frozenset[str]] = {}
+
+    def places(self, finding: Finding) -> tuple[Place, ...]:
+        """Give the places that a finding touches."""
+        if finding.id not in self._places:
+            subject = subject_of(finding, self.graph, self.labels)
+            self._places[finding.id] = places_of(subject, self.graph, finding.service)
+        return self._places[finding.id]
+
+    def names(self, finding: Finding) -> list[str]:
+        """Name whom a finding affects: services, else an instance or a host."""
+        places = self.places(finding)
+        services = [name for kind, name in places if kind == "service"]
+        return services or [name for kind, name in places if kind != "all of"]
 
     def changes_before(self, start_us: int, affected: Sequence[str]) -> list[Change]:
         """Give changes shortly before, at affected services or at ones next to them."""
@@ -384,15 +411,15 @@ def _incident(
     findings: list[Finding], background: Sequence[Finding], known: _Context, ranker: Ranker | None
 ) -> Incident:
     start, end = findings[0].start_us, max(finding.end_us for finding in findings)
-    affected = tuple(dict.fromkeys(finding.service for finding in findings if finding.service))
+    affected = tuple(dict.fromkeys(name for one in findings for name in known.names(one)))
     changes = known.changes_before(start, affected)
     causes = likely_causes(findings, known.callees, known.callers, changes)
     if ranker is not None and affected:
         worst = max(affected, key=lambda name: (_rarity(findings, name), name))
         causes = _added(causes, ranker(start, end, worst))
     exposed = set().union(*(known.above(name) for name in affected)) - set(affected)
-    names = sorted({_name(finding) for finding in findings})
-    title = _title(findings, affected)
+    names = sorted({name_of_finding(finding) for finding in findings})
+    title = _title(findings, affected, known)
     own = traits(affected, names, title)
     return Incident(
         id=incident_id(findings[0]),
@@ -428,15 +455,10 @@ def _rarity(findings: Sequence[Finding], service: str) -> float:
     return sum(finding.score for finding in findings if finding.service == service)
 
 
-def _name(finding: Finding) -> str:
-    labels = finding.labels
-    return labels.get("alertname") or labels.get("__name__") or labels.get("template", finding.kind)
-
-
-def _title(findings: Sequence[Finding], affected: Sequence[str]) -> str:
+def _title(findings: Sequence[Finding], affected: Sequence[str], known: _Context) -> str:
     """Say the rarest thing that was found, and where; the likeliest cause may be elsewhere."""
     rarest = min(findings, key=lambda finding: (-finding.score, finding.start_us, finding.id))
-    where = rarest.service or "unknown service"
+    where = rarest.service or next(iter(known.names(rarest)), "unknown service")
     what = _what(rarest)
     others = len(affected) - (where in affected)
     also = f", {others} more service{'s' * (others != 1)} affected" if others else ""
@@ -444,7 +466,7 @@ def _title(findings: Sequence[Finding], affected: Sequence[str]) -> str:
 
 
 def _what(finding: Finding) -> str:
-    name = _name(finding)
+    name = name_of_finding(finding)
     if finding.signal == "log":  # A template's id tells a person nothing; its line does.
         line = str(finding.evidence.get("first_line") or finding.sentence)
         return line if len(line) <= LONGEST_NAME else f"{line[:LONGEST_NAME]}…"

@@ -1,17 +1,22 @@
-"""Which events belong together: near in time, and at the same service or at one that it calls.
+"""Which events belong together: near in time, and at one subject or at subjects that are related.
 
-Events are linked to the one before at the same service, and to the nearest before at services next
-to it in the graph; linked events are one group. So the work is a few binary searches per pair of
-neighbours, not per pair of events. A group depends on nothing but the events, the graph and the
-settings: a window that is computed later, from the same events, has the same groups.
+An event touches places: an instance and its service, both ends of an edge, a host. Events are
+linked to the one before at the same place, and to the nearest before at places next to it in the
+graph: a service that it calls, the host that it runs on. Linked events are one group. So the work
+is a few binary searches per pair of neighbours, not per pair of events. Of a subject of which the
+graph knows nothing, a host with unknown guests, time alone can tell: what it shows joins the only
+group of its time, and stays apart where there are several: it never glues two. A group depends on
+nothing but the events, the graph and the settings: a window that is computed later, from the same
+events, has the same groups.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.incidents.model import Graph, Ints
+from pipelines.aiops.incidents.model import Graph, Ints, Subject
 from pipelines.core.time import MINUTE_US
 
 
@@ -22,11 +27,11 @@ class Grouping:
     Attributes
     ----------
     same : int
-        At the same service.
+        At the same place.
     near : int
-        At services of which one calls the other.
+        At places of which one calls the other or runs on it.
     anywhere : int
-        At any services, if there is no graph; 0 turns it off.
+        At any places of which the graph knows nothing; 0 turns off that time alone links.
     longest : int
         A chain of links is cut after this long, so that a service that never rests doesn't make one
         endless incident.
@@ -39,11 +44,42 @@ class Grouping:
 
 
 DEFAULT = Grouping()
+Place = tuple[str, str]
+"""``service``, ``instance`` or ``host``, and a name; ``all of`` a service: no instance is known."""
+
+
+def places_of(subject: Subject | None, graph: Graph, service: str = "") -> tuple[Place, ...]:
+    """Tell which places an event touches.
+
+    Parameters
+    ----------
+    subject : Subject or None
+        What the event is about; None: not known.
+    graph : Graph
+        Whose instance an instance is, and where it runs.
+    service : str
+        Service of an instance that the graph doesn't know; empty: not known.
+
+    Returns
+    -------
+    tuple of Place
+        An instance's own place and its service's, both ends of an edge, else one; empty for None.
+    """
+    if subject is None:
+        return ()
+    if subject.kind == "host":
+        return (("host", subject.name),)
+    if subject.kind == "instance":
+        mine = graph.services.get(subject.name) or ({service} if service else set())
+        whole = () if subject.name in graph.hosts else tuple(("all of", s) for s in sorted(mine))
+        return (("instance", subject.name), *(("service", s) for s in sorted(mine)), *whole)
+    names = subject.ends or (subject.name,)
+    return tuple((kind, name) for name in names for kind in ("service", "all of"))
 
 
 def group(
     starts: Ints,
-    services: list[str],
+    places: Sequence[Sequence[Place]],
     graph: Graph,
     settings: Grouping = DEFAULT,
     ends: Ints | None = None,
@@ -54,21 +90,20 @@ def group(
     ----------
     starts : array of int64, shape (n,)
         Microseconds since 1970, any order.
-    services : list of str, shape (n,)
-        Service of each event; empty if not known: such events are linked by time alone if there is
-        no graph, and stay alone if there is one.
+    places : sequence of sequence of Place, shape (n,)
+        What each event touches, as `places_of` gives it.
     graph : Graph
-        Who calls whom.
+        Which places are next to each other.
     settings : Grouping
         How far apart linked events may start.
     ends : array of int64, shape (n,), or None
-        Microseconds since 1970: what starts at a service while something lasts there is linked to
+        Microseconds since 1970: what starts at a place while something lasts there is linked to
         it, for as long as a chain may be. None: they are not known.
 
     Returns
     -------
     array of int64, shape (n,)
-        Groups are numbered by their first event's start (ties: service), from 0.
+        Groups are numbered by their first event's start (ties: places), from 0.
 
     Notes
     -----
@@ -77,31 +112,47 @@ def group(
     n = len(starts)
     if not n:
         return np.zeros(0, np.int64)
-    order = np.lexsort((np.array(services, dtype=object).astype(str), starts))
+    keys = ["\0".join(map("\0".join, own)) for own in places]
+    order = np.lexsort((np.array(keys, dtype=object).astype(str), starts))
     at = starts[order]
     until = at if ends is None else np.minimum(ends[order], at + settings.longest)
-    rows = _rows([services[i] for i in order.tolist()])
+    rows = _rows([places[i] for i in order.tolist()])
     reach = np.maximum(at + settings.same, until)
-    links = [_chain(at, reach, mine) for name, mine in rows.items() if name]
-    if graph.calls:
-        links += _neighbours(at, rows, graph, settings.near)
-    elif settings.anywhere:
-        links.append(_chain(at, at + settings.anywhere, np.arange(n)))
-    joined = _joined(np.concatenate([np.zeros((0, 2), np.int64), *links]), n)
+    links = [_chain(at, reach, mine) for mine in rows.values()]
+    links += _neighbours(at, rows, graph, settings.near)
+    known = _settled(rows, graph, n)
+    strangers = np.flatnonzero(~known)
+    if settings.anywhere:
+        links.append(_chain(at, at + settings.anywhere, strangers))
+    joined = _joined(links, n)
+    if settings.anywhere:
+        joined = _joined([*links, _adopted(at, joined, known, settings.near)], n)
     cut = _cut(at, joined, settings.longest)
     result = np.empty(n, np.int64)
     result[order] = cut
     return result
 
 
-def _rows(services: list[str]) -> dict[str, Ints]:
-    names, inverse = np.unique(np.array(services, dtype=str), return_inverse=True)
-    by = np.argsort(inverse, kind="stable")
-    edges = np.searchsorted(inverse[by], np.arange(len(names) + 1))
-    return {
-        str(name): by[a:b].astype(np.int64)
-        for name, a, b in zip(names, edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-    }
+def _rows(places: Sequence[Sequence[Place]]) -> dict[Place, Ints]:
+    found: dict[Place, list[int]] = {}
+    for i, own in enumerate(places):
+        for place in dict.fromkeys(own):
+            found.setdefault(place, []).append(i)
+    return {place: np.array(mine, np.int64) for place, mine in sorted(found.items())}
+
+
+def _settled(rows: dict[Place, Ints], graph: Graph, n: int) -> NDArray[np.bool_]:
+    """Mark events of which the graph can tell to what they belong.
+
+    A map of calls knows all services: one without calls has nothing to do with others. Nobody
+    knows all hosts.
+    """
+    known = np.zeros(n, bool)
+    for (kind, name), mine in rows.items():
+        relations = graph.guests if kind == "host" else graph.hosts
+        if name in relations or (kind == "service" and graph.callees):
+            known[mine] = True
+    return known
 
 
 def _chain(at: Ints, reach: Ints, rows: Ints) -> Ints:
@@ -111,14 +162,28 @@ def _chain(at: Ints, reach: Ints, rows: Ints) -> Ints:
     return np.column_stack((rows[:-1][near], rows[1:][near]))
 
 
-def _neighbours(at: Ints, rows: dict[str, Ints], graph: Graph, gap: int) -> list[Ints]:
+def _neighbours(at: Ints, rows: dict[Place, Ints], graph: Graph, gap: int) -> list[Ints]:
     links = []
-    for caller, callees in sorted(graph.callees.items()):
-        for callee in sorted(callees):
-            if caller in rows and callee in rows:
-                links.append(_nearest(at, rows[caller], rows[callee], gap))
-                links.append(_nearest(at, rows[callee], rows[caller], gap))
+    for one, other in _next_to(rows, graph):
+        links.append(_nearest(at, rows[one], rows[other], gap))
+        links.append(_nearest(at, rows[other], rows[one], gap))
     return links
+
+
+def _next_to(rows: Iterable[Place], graph: Graph) -> list[tuple[Place, Place]]:
+    """Pairs of places with events, one of which calls the other or runs on it."""
+    present = set(rows)
+    pairs = []
+    for place in sorted(present):
+        kind, name = place
+        if kind == "service":
+            others: list[Place] = [("service", callee) for callee in graph.callees.get(name, ())]
+        elif kind == "host":
+            others = []
+        else:
+            others = [("host", host) for host in graph.hosts.get(name, ())]
+        pairs += [(place, other) for other in sorted(others) if other in present]
+    return pairs
 
 
 def _nearest(at: Ints, rows: Ints, others: Ints, gap: int) -> Ints:
@@ -130,13 +195,34 @@ def _nearest(at: Ints, rows: Ints, others: Ints, gap: int) -> Ints:
     return np.column_stack((mine[near], theirs[near]))
 
 
-def _joined(links: Ints, n: int) -> Ints:
+def _joined(parts: Sequence[Ints], n: int) -> Ints:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
+    links = np.concatenate([np.zeros((0, 2), np.int64), *parts])
     ones = np.ones(len(links), np.int8)
     matrix = coo_matrix((ones, (links[:, 0], links[:, 1])), shape=(n, n))
     return np.asarray(connected_components(matrix, directed=False)[1], np.int64)
+
+
+def _adopted(at: Ints, groups: Ints, known: NDArray[np.bool_], gap: int) -> Ints:
+    """Link each group of strangers to the group near it in time, if there is only one."""
+    settled = np.flatnonzero(known)
+    has_known = np.zeros(int(groups.max()) + 1, bool)
+    has_known[groups[settled]] = True
+    alone = np.flatnonzero(~has_known[groups])
+    if not len(settled) or not len(alone):
+        return np.zeros((0, 2), np.int64)
+    first = np.searchsorted(at[settled], at[alone] - gap)
+    last = np.searchsorted(at[settled], at[alone] + gap, side="right")
+    near: dict[int, tuple[int, set[int]]] = {}
+    for row, begin, end in zip(alone.tolist(), first.tolist(), last.tolist(), strict=True):
+        _, found = near.setdefault(int(groups[row]), (row, set()))
+        if len(found) <= 1:
+            found.update(np.unique(groups[settled[begin:end]]).tolist())
+    where = {int(groups[row]): row for row in settled.tolist()}
+    pairs = [(row, where[min(found)]) for row, found in near.values() if len(found) == 1]
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
 def _cut(at: Ints, groups: Ints, longest: int) -> Ints:
