@@ -284,10 +284,10 @@ def _incidents(
 ) -> list[Incident]:
     about = params.group_incidents
     settings = Grouping(
-        about.same_service_gap_minutes * MINUTE_US,
-        about.neighbour_gap_minutes * MINUTE_US,
-        about.global_gap_minutes * MINUTE_US,
-        about.max_incident_minutes * MINUTE_US,
+        same=about.same_service_gap_minutes * MINUTE_US,
+        near=about.neighbour_gap_minutes * MINUTE_US,
+        anywhere=about.global_gap_minutes * MINUTE_US,
+        longest=about.max_incident_minutes * MINUTE_US,
     )
     recent = Window(window.start - HORIZON - timedelta(hours=1), window.end)
     changes = changes_of(rows_between(params, CHANGES, recent), window.end_us)

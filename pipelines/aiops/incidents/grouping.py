@@ -12,6 +12,7 @@ events, has the same groups.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import exp, lgamma
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ class Grouping:
         At places of which one calls the other or runs on it.
     anywhere : int
         At any places of which the graph knows nothing; 0 turns off that time alone links.
+    quiet : int
+        Silence of a group up to this is no end of it, however busy it was before.
     longest : int
         A chain of links is cut after this long, so that a service that never rests doesn't make one
         endless incident.
@@ -40,10 +43,13 @@ class Grouping:
     same: int = 30 * MINUTE_US
     near: int = 10 * MINUTE_US
     anywhere: int = 1 * MINUTE_US
+    quiet: int = 5 * MINUTE_US
     longest: int = 240 * MINUTE_US
 
 
 DEFAULT = Grouping()
+OVER = 1e-3
+"""A silence less likely than this, by how busy a group was, ends it."""
 Place = tuple[str, str]
 """``service``, ``instance`` or ``host``, and a name; ``all of`` a service: no instance is known."""
 
@@ -127,7 +133,7 @@ def group(
     joined = _joined(links, n)
     if settings.anywhere:
         joined = _joined([*links, _adopted(at, joined, known, settings.near)], n)
-    cut = _cut(at, joined, settings.longest)
+    cut = _cut(at, _rested(at, until, joined, settings.quiet), settings.longest)
     result = np.empty(n, np.int64)
     result[order] = cut
     return result
@@ -223,6 +229,53 @@ def _adopted(at: Ints, groups: Ints, known: NDArray[np.bool_], gap: int) -> Ints
     where = {int(groups[row]): row for row in settled.tolist()}
     pairs = [(row, where[min(found)]) for row, found in near.values() if len(found) == 1]
     return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _rested(at: Ints, until: Ints, groups: Ints, quiet: int) -> Ints:
+    """Cut groups at silences that don't fit how busy they were.
+
+    A group in which something began in m of its D minutes goes on being silent for g minutes with
+    the chance B(m + 1/2, D - m + g + 1/2) / B(m + 1/2, D - m + 1/2): Bernoulli trials with
+    Jeffreys' prior. A few alerts at the beginning say little of when the next comes; an alert a
+    minute that stops for ten has ended. Only what came before counts.
+    """
+    result = np.empty(len(groups), np.int64)
+    number = -1
+    last: dict[int, _Activity] = {}
+    for i, (start, end, of) in enumerate(
+        zip(at.tolist(), until.tolist(), groups.tolist(), strict=True)
+    ):
+        own = last.get(of)
+        if own is None or (start - own.until > quiet and own.chance_of_silence(start) < OVER):
+            number += 1
+            own = last[of] = _Activity(number, start, start, -1, 0)
+        own.add(start, end)
+        result[i] = own.number
+    return result
+
+
+@dataclass
+class _Activity:
+    """A group so far: in how many minutes since its start something began, until when it lasts."""
+
+    number: int
+    start: int
+    until: int
+    minute: int
+    minutes: int
+
+    def add(self, start: int, end: int) -> None:
+        minute = (start - self.start) // MINUTE_US
+        self.minutes += minute != self.minute
+        self.minute, self.until = minute, max(self.until, start + MINUTE_US, end)
+
+    def chance_of_silence(self, at: int) -> float:
+        """Chance that nothing begins from the end of what lasts to a time."""
+        past = (self.until - self.start) / MINUTE_US
+        idle = max(past - self.minutes, 0) + 0.5
+        silence = (at - self.until) / MINUTE_US
+        total = self.minutes + 0.5 + idle
+        return exp(lgamma(idle + silence) - lgamma(idle) + lgamma(total) - lgamma(total + silence))
 
 
 def _cut(at: Ints, groups: Ints, longest: int) -> Ints:
