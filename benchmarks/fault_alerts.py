@@ -52,6 +52,7 @@ class FaultAlerts:
 
     @property
     def calls(self) -> list[tuple[str, str]]:
+        """Who calls or reads whom: what a service map shows."""
         return [(a, b) for a, relation, b in self.relations if relation in ("calls", "depends_on")]
 
 

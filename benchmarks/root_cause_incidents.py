@@ -210,7 +210,10 @@ def history(seed: int, alerts: int, days: int) -> History:
         [str(i) for i in keys[:, 0].tolist()],
         np.asarray(made.alerts.fault, np.int64),
         [names[fault.root] for fault in made.timeline.faults],
-        Graph(frozenset((s.name, names[c]) for s in made.world.services for c in s.calls)),
+        Graph(
+            frozenset((s.name, names[c]) for s in made.world.services for c in s.calls),
+            mapped=frozenset(names),
+        ),
     )
 
 

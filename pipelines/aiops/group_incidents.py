@@ -237,9 +237,13 @@ def _alerts_only(incident: Incident, named: Mapping[str, Finding]) -> bool:
 
 def graph_of(directory: Path) -> Graph:
     """Who calls whom by a directory's map; users outside are nobody's suspects."""
-    edges = read_json(directory / MAP)["edges"]
-    calls = {(edge["source"], edge["target"]) for edge in edges}
-    return Graph(frozenset(call for call in calls if not call[0].startswith(USER)))
+    content = read_json(directory / MAP)
+    calls = {(edge["source"], edge["target"]) for edge in content["edges"]}
+    nodes = {node["id"] for node in content.get("nodes", ())}
+    return Graph(
+        frozenset(call for call in calls if not call[0].startswith(USER)),
+        mapped=frozenset(node for node in nodes if not node.startswith(USER)),
+    )
 
 
 def relations(

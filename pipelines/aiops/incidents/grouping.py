@@ -79,8 +79,8 @@ def places_of(subject: Subject | None, graph: Graph, service: str = "") -> tuple
         mine = graph.services.get(subject.name) or ({service} if service else set())
         whole = () if subject.name in graph.hosts else tuple(("all of", s) for s in sorted(mine))
         return (("instance", subject.name), *(("service", s) for s in sorted(mine)), *whole)
-    names = subject.ends or (subject.name,)
-    return tuple((kind, name) for name in names for kind in ("service", "all of"))
+    kinds = ("service", "all of", "instance") if subject.ends else ("service", "all of")
+    return tuple((kind, name) for name in subject.ends or (subject.name,) for kind in kinds)
 
 
 def group(
@@ -124,15 +124,15 @@ def group(
     until = at if ends is None else np.minimum(ends[order], at + settings.longest)
     rows = _rows([places[i] for i in order.tolist()])
     reach = np.maximum(at + settings.same, until)
-    links = [_chain(at, reach, mine) for mine in rows.values()]
-    links += _neighbours(at, rows, graph, settings.near)
     known = _settled(rows, graph, n)
-    strangers = np.flatnonzero(~known)
+    links = _links(at, reach, _only(rows, known), graph, settings)
+    rest = ~known
     if settings.anywhere:
-        links.append(_chain(at, at + settings.anywhere, strangers))
+        adopted = _adopted(at, _joined(links, n), known, settings.near)
+        rest[adopted[:, 0]] = False
+        links += [adopted, _chain(at, at + settings.anywhere, np.flatnonzero(rest))]
+    links += _links(at, reach, _only(rows, rest), graph, settings)
     joined = _joined(links, n)
-    if settings.anywhere:
-        joined = _joined([*links, _adopted(at, joined, known, settings.near)], n)
     cut = _cut(at, _rested(at, until, joined, settings.quiet), settings.longest)
     result = np.empty(n, np.int64)
     result[order] = cut
@@ -147,16 +147,24 @@ def _rows(places: Sequence[Sequence[Place]]) -> dict[Place, Ints]:
     return {place: np.array(mine, np.int64) for place, mine in sorted(found.items())}
 
 
-def _settled(rows: dict[Place, Ints], graph: Graph, n: int) -> NDArray[np.bool_]:
-    """Mark events of which the graph can tell to what they belong.
+def _only(rows: dict[Place, Ints], wanted: NDArray[np.bool_]) -> dict[Place, Ints]:
+    some = {place: mine[wanted[mine]] for place, mine in rows.items()}
+    return {place: mine for place, mine in some.items() if len(mine)}
 
-    A map of calls knows all services: one without calls has nothing to do with others. Nobody
-    knows all hosts.
-    """
+
+def _links(
+    at: Ints, reach: Ints, rows: dict[Place, Ints], graph: Graph, settings: Grouping
+) -> list[Ints]:
+    chains = [_chain(at, reach, mine) for mine in rows.values()]
+    return chains + _neighbours(at, rows, graph, settings.near)
+
+
+def _settled(rows: dict[Place, Ints], graph: Graph, n: int) -> NDArray[np.bool_]:
+    """Mark events of which the graph can tell to what they belong."""
+    calling = graph.mapped | graph.callees.keys() | graph.callers.keys()
     known = np.zeros(n, bool)
     for (kind, name), mine in rows.items():
-        relations = graph.guests if kind == "host" else graph.hosts
-        if name in relations or (kind == "service" and graph.callees):
+        if name in (graph.guests if kind == "host" else calling):
             known[mine] = True
     return known
 
@@ -212,23 +220,23 @@ def _joined(parts: Sequence[Ints], n: int) -> Ints:
 
 
 def _adopted(at: Ints, groups: Ints, known: NDArray[np.bool_], gap: int) -> Ints:
-    """Link each group of strangers to the group near it in time, if there is only one."""
-    settled = np.flatnonzero(known)
-    has_known = np.zeros(int(groups.max()) + 1, bool)
-    has_known[groups[settled]] = True
-    alone = np.flatnonzero(~has_known[groups])
-    if not len(settled) or not len(alone):
-        return np.zeros((0, 2), np.int64)
+    """Link each stranger to the nearest event of the group near it in time, if there is only one.
+
+    No stranger has two links, and none is linked to another: so they glue nothing.
+    """
+    settled, alone = np.flatnonzero(known), np.flatnonzero(~known)
     first = np.searchsorted(at[settled], at[alone] - gap)
     last = np.searchsorted(at[settled], at[alone] + gap, side="right")
-    near: dict[int, tuple[int, set[int]]] = {}
-    for row, begin, end in zip(alone.tolist(), first.tolist(), last.tolist(), strict=True):
-        _, found = near.setdefault(int(groups[row]), (row, set()))
-        if len(found) <= 1:
-            found.update(np.unique(groups[settled[begin:end]]).tolist())
-    where = {int(groups[row]): row for row in settled.tolist()}
-    pairs = [(row, where[min(found)]) for row, found in near.values() if len(found) == 1]
-    return np.array(pairs, np.int64).reshape(-1, 2)
+    # How often the group changes up to each settled event: no change in a stretch, one group.
+    changes = np.concatenate([[0], np.cumsum(np.diff(groups[settled]) != 0)])
+    some = first < last
+    single = some.copy()
+    single[some] = changes[first[some]] == changes[last[some] - 1]
+    alone, first, last = alone[single], first[single], last[single]
+    after = np.clip(np.searchsorted(at[settled], at[alone]), first, last - 1)
+    before = np.maximum(after - 1, first)
+    nearer = at[alone] - at[settled[before]] <= at[settled[after]] - at[alone]
+    return np.column_stack((alone, np.where(nearer, settled[before], settled[after])))
 
 
 def _rested(at: Ints, until: Ints, groups: Ints, quiet: int) -> Ints:
