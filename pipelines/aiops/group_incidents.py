@@ -207,7 +207,7 @@ def build_incidents(
     # Of a finding that two windows have, the later window's counts.
     findings = deduplicate_findings([*earlier_findings, *own, *news], subjects)
     background = deduplicate_findings(background_alerts, subjects)
-    found = _incidents(params, window, graph, findings, background)
+    found = _incidents(params, window, (graph, history.together), findings, background)
     named = {finding.id: finding for finding in (*findings, *background)}
     inside = [finding for finding in findings if _lies_in(finding, window)]
     signals: Counter[str] = Counter(finding.signal for finding in inside)
@@ -282,10 +282,12 @@ def _findings(directory: Path) -> list[Finding]:
 def _incidents(
     params: AiopsParams,
     window: Window,
-    graph: Graph,
+    known: tuple[Graph, Mapping[frozenset[str], float]],
     findings: Sequence[Finding],
-    background: Sequence[Finding] = (),
+    background: Sequence[Finding],
 ) -> list[Incident]:
+    """Group, and rank causes; `known`: relations, and how regularly alerts came together."""
+    graph, together = known
     about = params.group_incidents
     settings = Grouping(
         same=about.same_service_gap_minutes * MINUTE_US,
@@ -310,6 +312,7 @@ def _incidents(
         background=background,
         settings=settings,
         labels=about.subjects,
+        together=together,
     )
     found = now(made())
     if not about.signals or not found:

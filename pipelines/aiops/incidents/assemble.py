@@ -15,6 +15,7 @@ import numpy as np
 from pipelines.aiops.incidents.behaviour import Successions, behaviour_evidence, prepare_behaviour
 from pipelines.aiops.incidents.budgets import CauseEvidence, budget_evidence, saturation_evidence
 from pipelines.aiops.incidents.contract import LABELS, subject_of
+from pipelines.aiops.incidents.deduplication import subject_signals
 from pipelines.aiops.incidents.grouping import DEFAULT, Grouping, Place, group, places_of
 from pipelines.aiops.incidents.model import (
     Cause,
@@ -26,6 +27,7 @@ from pipelines.aiops.incidents.model import (
     PastIncident,
     Signals,
     Similar,
+    SubjectSignal,
     Target,
     name_of_finding,
 )
@@ -291,6 +293,7 @@ def incidents(
     settings: Grouping = DEFAULT,
     ranker: Ranker | None = None,
     labels: SubjectLabels = LABELS,
+    together: Mapping[frozenset[str], float] | None = None,
 ) -> list[Incident]:
     """Group findings into incidents and say what is known about each.
 
@@ -318,6 +321,8 @@ def incidents(
         Adds evidence from metrics, logs and traces, e.g. by `ranking.rank`.
     labels : SubjectLabels
         Which labels name instances, hosts, edges and the rest.
+    together : mapping of frozenset of str to float, optional
+        How regularly two alerts came together before: `AlertHistory.together`.
 
     Returns
     -------
@@ -329,7 +334,7 @@ def incidents(
     )
     starts = np.array([finding.start_us for finding in ordered], np.int64)
     ends = np.array([finding.end_us for finding in ordered], np.int64)
-    known = _Context(graph, changes, past, labels)
+    known = _Context(graph, changes, past, labels, together)
     groups = group(starts, [known.places(finding) for finding in ordered], graph, settings, ends)
     parts: dict[int, list[Finding]] = {}
     for number, finding in zip(groups.tolist(), ordered, strict=True):
@@ -364,8 +369,9 @@ class _Context:
         changes: Sequence[Change],
         past: Sequence[PastIncident],
         labels: SubjectLabels,
+        together: Mapping[frozenset[str], float] | None,
     ) -> None:
-        self.graph, self.labels = graph, labels
+        self.graph, self.labels, self.together = graph, labels, together
         self._places: dict[str, tuple[Place, ...]] = {}
         self.callees, self.callers = graph.callees, graph.callers
         self.changes = sorted(changes, key=lambda change: (change.at_us, change.id))
@@ -379,6 +385,10 @@ class _Context:
             subject = subject_of(finding, self.graph, self.labels)
             self._places[finding.id] = places_of(subject, self.graph, finding.service)
         return self._places[finding.id]
+
+    def signals(self, findings: Sequence[Finding]) -> list[SubjectSignal]:
+        """Turn an incident's findings into evidence about subjects, for the ranking of causes."""
+        return subject_signals(findings, self.graph, self.together, self.labels)
 
     def names(self, finding: Finding) -> list[str]:
         """Name whom a finding affects: services, else an instance or a host."""
