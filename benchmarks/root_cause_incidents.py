@@ -71,20 +71,34 @@ def through_windows(given: FaultAlerts, folder: Path, *, known: str) -> list[Inc
     while at <= pc.max(times).as_py():
         window = Window(at, at + HOUR)
         directory = result_dir(folder / "results", window)
-        for name, signal in ((METRIC_ANOMALIES, "metric"), (LOG_ANOMALIES, "log")):
-            write_findings(directory / name, FindingsFile(signal, window, [], {}, {}))
-        write_json(
-            directory / MOVED,
-            {"format": MOVED_FORMAT, "window": window.as_json(), "compared_with": None,
-             "diff": None, "changes": [], "changes_left_out": 0, "findings": []},
-        )  # fmt: skip
-        pairs = [{"source": a, "target": b} for a, b in edges]
-        write_json(directory / group_incidents.MAP, {"edges": pairs})
+        write_window(directory, window, edges)
         earlier = group_incidents.earlier_directories(params, window)
         content, _ = group_incidents.build_incidents(params, window, directory, earlier)
         found.append(content)
         at += HOUR
     return found
+
+
+def write_window(
+    directory: Path,
+    window: Window,
+    calls: Sequence[tuple[str, str]],
+    metrics: Sequence[Finding] = (),
+) -> None:
+    """Write what the stages before ``group_incidents`` leave: findings, and a map of calls."""
+    for name, signal, found in (
+        (METRIC_ANOMALIES, "metric", metrics),
+        (LOG_ANOMALIES, "log", ()),
+    ):
+        write_findings(directory / name, FindingsFile(signal, window, found, {}, {}))
+    write_json(
+        directory / MOVED,
+        {"format": MOVED_FORMAT, "window": window.as_json(), "compared_with": None,
+         "diff": None, "changes": [], "changes_left_out": 0, "findings": []},
+    )  # fmt: skip
+    edges = [{"source": a, "target": b} for a, b in calls]
+    nodes = [{"id": name} for name in sorted({name for pair in calls for name in pair})]
+    write_json(directory / group_incidents.MAP, {"edges": edges, "nodes": nodes})
 
 
 def of_faults(given: FaultAlerts, found: Sequence[IncidentsFile]) -> dict[str, Any]:
