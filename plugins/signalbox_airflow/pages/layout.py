@@ -13,9 +13,10 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup, escape
 
+from pipelines.core.project import airflow_projects, project_name
 from pipelines.reporting.blocks import Block, Section, Text, Tone, icon
 from pipelines.reporting.page import TEMPLATES, Banner, Page, script_source
-from signalbox_airflow.report_page import PREFIX, headers
+from signalbox_airflow.report_page import CHOOSE, CURRENT, PREFIX, headers
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -69,9 +70,24 @@ def page(title: str, current: str, body: Markup | str, *, kind: str = "", script
         body=body,
         kind=kind,
         navigation=[(key, name, PREFIX + path) for key, name, path in NAVIGATION],
+        projects=_projects(),
         css=Markup(_css()),
         scripts=[Markup(text) for text in scripts],
     )
+
+
+def _projects() -> list[tuple[str, str, bool]]:
+    """List the projects of this Airflow, where each is chosen, and whether it is the page's.
+
+    Returns
+    -------
+    list of tuple of (str, str, bool)
+        Nothing if there is but one.
+    """
+    now = CURRENT.get()
+    names = sorted(filter(None, map(project_name, airflow_projects())))
+    found = [(name, f"{PREFIX}{CHOOSE}{name}", name == now) for name in names]
+    return found if len(found) > 1 else []
 
 
 def draw(*blocks: Block, depth: int = 2) -> Markup:
