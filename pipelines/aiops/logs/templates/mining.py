@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.logs.templates.store import Template, TemplateStore, registered
 from pipelines.aiops.logs.templates.variables import (
+    MARK,
+    NAME_WITH_FIGURE,
     VARIABLE,
-    collapsed,
+    coarse,
     joined,
     key_of,
     kind_of_all,
@@ -30,8 +32,7 @@ from pipelines.aiops.logs.templates.words import DEFAULT_EVIDENCE, Evidence, gen
 from pipelines.core.arrays import as_array
 
 _CHUNK = 65_536
-_MARK = "0"
-_DATA_WORD = r"[0-9A-Za-z_]*[0-9][0-9A-Za-z_]*"
+_DATA_WORD = rf"\b({NAME_WITH_FIGURE})\b|[0-9A-Za-z_]*[0-9][0-9A-Za-z_]*"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _encode(lines: Any, max_chars: int) -> Any:
     import pyarrow.compute as pc
 
     rows = first_rows(lines, max_chars)
-    return pc.replace_substring_regex(rows, _DATA_WORD, _MARK).dictionary_encode()
+    return pc.replace_substring_regex(rows, _DATA_WORD, rf"\1{MARK}").dictionary_encode()
 
 
 def _chunks(lines: Any) -> Iterator[Any]:
@@ -291,7 +292,7 @@ def _bounded(
 
 
 def _groups(keys: set[str], settings: MinerSettings) -> dict[str, list[str]]:
-    short = {key: collapsed(key, settings.left_out) for key in keys}
+    short = {key: coarse(key)[0] for key in keys}
     general = generalise(short.values(), settings.evidence)
     members: defaultdict[str, list[str]] = defaultdict(list)
     for key in sorted(keys):

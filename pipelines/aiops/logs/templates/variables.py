@@ -16,19 +16,19 @@ from typing import Any
 VARIABLE = "\x01"
 """Stands for a variable in shapes and keys; control characters of the input never get here."""
 
+MARK = "\ue000"
+"""What vectorised passes put in place of a figure, and behind a name that holds one."""
+
+NAME_WITH_FIGURE = (
+    r"(?:[A-Za-z_]+[G-Zg-z]|[A-Za-z_]*[G-Zg-z][A-Za-z_]*[A-Za-z])[0-9]{1,2}[A-Za-z_]*"
+)
+"""One or two digits in a word that can't be hexadecimal: eth0, ext3_readdir. It may be a constant."""
+
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _UNIT = (
     r"(?:[kKMGTP]?i?B(?:/s)?|bytes?|[kKMGT]?(?:bps|bit/s|Hz)|ns|us|µs|m?s|msecs?|secs?|seconds?"
     r"|mins?|minutes?|hours?|days?)"
-)
-_FILE_ENDING = (
-    "log|txt|exe|dll|sys|conf|cfg|ini|xml|json|ya?ml|csv|jar|so|py|sh|cc?|cpp|h|java|js|html?|php"
-    "|properties|tmp|dat|db|gz|zip|tar|png|jpe?g|pdf"
-)
-_DOMAIN = (
-    "com|net|org|edu|gov|mil|biz|eu|cn|de|fr|uk|jp|ru|br|nl|ca|au|ch|se|kr|hk|tw"
-    "|local|localdomain|internal|lan"
 )
 _VALUE = (
     r"\"[^\"]{0,256}\"|'[^']{0,256}'"
@@ -64,7 +64,17 @@ RULES: tuple[MaskRule, ...] = (
         "What the mask of personal data put there stands for data.",
         r"<(?:mail|ip|card|token|secret|phone)>",
     ),
-    MaskRule("number", "A word that holds a digit is data.", r"\w*\d\w*"),
+    MaskRule(
+        "name",
+        "A word with one or two digits may be a name.",
+        rf"(?<!\w)({NAME_WITH_FIGURE}){MARK}(?!\w)",
+        r"\1",
+    ),
+    MaskRule(
+        "number",
+        "Any other word that holds a digit is data.",
+        rf"(?<!\w)(?!{NAME_WITH_FIGURE}(?!\w))\w*\d\w*|\w*{MARK}\w*",
+    ),
     MaskRule(
         "literal",
         "Truth values and nothing are values.",
@@ -88,13 +98,8 @@ RULES: tuple[MaskRule, ...] = (
     MaskRule(
         "path",
         "A slash after a space, or words with two slashes, are a path (with its query).",
-        r"(?<![\w.*])(?:\.{0,2}|~|[A-Za-z_.\x01-]{1,40}(?=/[^/\s]{0,80}/))"
-        r"(?:/[\w\x01.$@%+~=:?&*#-]*[\w\x01*])+/?",
-    ),
-    MaskRule(
-        "file",
-        "A name with a customary ending is a file.",
-        rf"(?<![\w\x01.-])[\w\x01-]+(?:\.[\w\x01-]+)*\.(?:{_FILE_ENDING})\b(?!\()",
+        r"(?<![\w.*\x01])(?:\.{0,2}|~|[A-Za-z_.\x01-]{1,40}(?=/[^/\s]{0,80}/))"
+        r"(?:/[\w\x01.$@%+~=:?&*#-]*[\w\x01*])+/?|(?<=[\s=(\"'])/(?=[\s,;)\"']|$)",
     ),
     MaskRule(
         "octets",
@@ -107,20 +112,15 @@ RULES: tuple[MaskRule, ...] = (
         r"\x01[-/.]\x01[-/.]\x01[ _]\x01:\x01(?:[:.,]\x01)*",
     ),
     MaskRule(
-        "dotted",
-        "Three or more words joined by dots are a class, package or host.",
-        r"(?<![\w\x01])[\w\x01]+(?:[.$@][\w\x01]+){2,}",
-    ),
-    MaskRule(
-        "host",
-        "A name that ends in a well-known domain is a host, with its port.",
-        rf"(?<![\w\x01.-])(?:[A-Za-z_\x01-]+\.)+(?:{_DOMAIN})\b(?![\w\x01.(-])(?::\x01)?",
+        "port",
+        "A name with dots before a port is a host.",
+        r"(?<![\w\x01.-])[\w-]+(?:\.[\w-]+)+:\x01(?!\w)",
     ),
     MaskRule(
         "joined",
-        "Words joined to data by - . @ / $ # + ~ belong to it (node-7, core.12, Foo@3f).",
-        r"(?:(?<![A-Za-z_\x01])[A-Za-z_\x01]+[-.@/$#+~](?:[A-Za-z_\x01]+[-.@/$#+~]){0,8})?"
-        r"\x01(?:[-.@/$#+~][A-Za-z_\x01]+){0,8}",
+        "Words joined to data by - . @ / $ # ~ belong to it (node-7, core.12, Foo@3f).",
+        r"(?:(?<![\w\x01])[\w\x01]+[-.@/$#~](?:[\w\x01]+[-.@/$#~]){0,8})?"
+        r"\x01(?:[-.@/$#~][\w\x01]+){0,8}",
     ),
     MaskRule(
         "range",
@@ -133,13 +133,6 @@ RULES: tuple[MaskRule, ...] = (
         r"\x01(?:[.:,;/@_|#+*~%&?!-]+\x01)+",
     ),
     MaskRule(
-        "words",
-        "A list of words in square brackets is one value, however long.",
-        r"\[[\w\x01.$-]+(?:, ?[\w\x01.$-]+)+\]",
-        f"[{VARIABLE}]",
-    ),
-    MaskRule("empty", "Empty brackets hold the empty value.", r"(?<=\s)\(\)", f"({VARIABLE})"),
-    MaskRule(
         "date",
         "Names of days and months beside data are a date.",
         rf"(?:\b{_DAY},? )?\b{_MONTH} \x01(?:,? \x01)*(?: [A-Z]{{2,4}}\b)?(?: \x01)?"
@@ -151,17 +144,7 @@ RULES: tuple[MaskRule, ...] = (
         rf"(?<=[\w\]\x01 ])=(?!=) *(?:{_VALUE})(?!\w*=)",
         f"={VARIABLE}",
     ),
-    MaskRule(
-        "unit",
-        "A unit, and the same figure in another unit in brackets, belong to the figure.",
-        rf"\x01 {_UNIT}\b(?: \(\x01(?: {_UNIT})?\))?",
-    ),
-    MaskRule(
-        "sign",
-        "A sign or a comparison before a figure belongs to it.",
-        r"(?<=[\s=:,(\[])[-+#<>](?=\x01)",
-        "",
-    ),
+    MaskRule("angles", "Angle brackets around data belong to it.", r"<\x01>"),
     MaskRule(
         "again",
         "What the rules above made adjacent is one value.",
@@ -169,12 +152,17 @@ RULES: tuple[MaskRule, ...] = (
     ),
 )
 
-LIST = MaskRule(
-    "list",
-    "Data after data is a list, and how long it is does not matter.",
-    r"\x01(?:[.:,/@_ |-]*\x01)+",
+_SIGN = r"(?:(?<=[\s=:,(\[])[-+#<>~]|^[-+#<>~])?"
+_FIGURE = rf"{_SIGN}\x01(?: ?{_UNIT}\b(?![-:=(]))?"
+_NUMBERED = r"(?<![\w.$@/-])[A-Za-z_]+[0-9]{1,2}(?![\w=(.$@/-])"
+_PIECE = rf"(?:{_FIGURE}|{_NUMBERED})"
+VALUES = re.compile(
+    rf"{_PIECE}(?:[.:,/@_ |-]*{_PIECE})*"
+    r"|(?<==)(?=[\s,;)\]}]|$)|(?<=\s\()(?=\))|(?<=\s\[)(?=\])"
+    r"|(?<=\[)[\w\x01.$-]+(?:, ?[\w\x01.$-]+)+(?=\])"
 )
-"""Decides which keys belong together; a template whose lists are all of one length keeps them."""
+"""What holds a value wherever it stands: a figure with its sign and unit, a name with a number, a
+list of them of any length, nothing behind = and in brackets."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
@@ -216,40 +204,27 @@ def key_of(shape: str, left_out: frozenset[str] = frozenset()) -> str:
     return key.strip()
 
 
-def runs_of(key: str) -> list[str]:
-    """Return a key's lists of data.
+def coarse(key: str) -> tuple[str, list[str]]:
+    """Return what decides with which keys a key belongs together.
 
     Parameters
     ----------
     key : str
-
-    Returns
-    -------
-    list of str
-        In order; data that stands alone is a list of one.
-    """
-    return [match[0] for match in _runs().finditer(key)]
-
-
-def collapsed(key: str, left_out: frozenset[str] = frozenset()) -> str:
-    """Return a key in which every list of data is one ``VARIABLE``.
-
-    Parameters
-    ----------
-    key : str
-    left_out : frozenset of str
-        Names of rules not to use; with ``list`` among them the key stays.
 
     Returns
     -------
     str
+        The key with one ``VARIABLE`` for every value, list of values and missing value.
+    list of str
+        What stood in place of each variable.
     """
-    return key if LIST.name in left_out else _runs().sub(VARIABLE, key)
+    pieces: list[str] = []
 
+    def cut(match: re.Match[str]) -> str:
+        pieces.append(match[0])
+        return VARIABLE
 
-@cache
-def _runs() -> re.Pattern[str]:
-    return re.compile(LIST.pattern.removesuffix("+") + "*")
+    return VALUES.sub(cut, key), pieces
 
 
 MAX_SLOTS = 100
