@@ -99,7 +99,7 @@ RULES: tuple[MaskRule, ...] = (
         "path",
         "A slash after a space, or words with two slashes, are a path (with its query).",
         r"(?<![\w.*\x01])(?:\.{0,2}|~|[A-Za-z_.\x01-]{1,40}(?=/[^/\s]{0,80}/))"
-        r"(?:/[\w\x01.$@%+~=:?&*#-]*[\w\x01*])+/?|(?<=[\s=(\"'])/(?=[\s,;)\"']|$)",
+        r"(?:/[\w\x01.$@%+~=:?&*#-]*)*/[\w\x01.$@%+~=:?&*#-]*[\w\x01*]/?|(?<=[\s=(\"'])/(?=[\s,;)\"']|$)",
     ),
     MaskRule(
         "octets",
@@ -113,8 +113,9 @@ RULES: tuple[MaskRule, ...] = (
     ),
     MaskRule(
         "port",
-        "A name with dots before a port is a host.",
-        r"(?<![\w\x01.-])[\w-]+(?:\.[\w-]+)+:\x01(?!\w)",
+        "A name with dots before a port or a line is a place; colons begin an address.",
+        r"(?<![\w\x01.$-])(?:[\w\x01$-]+(?:\.[\w\x01$-]+){2,}|[a-z0-9\x01-]+\.[a-z0-9\x01-]+)"
+        r":\x01(?!\w)|(?<!\S)::?\x01",
     ),
     MaskRule(
         "joined",
@@ -153,16 +154,15 @@ RULES: tuple[MaskRule, ...] = (
 )
 
 _SIGN = r"(?:(?<=[\s=:,(\[])[-+#<>~]|^[-+#<>~])?"
-_FIGURE = rf"{_SIGN}\x01(?: ?{_UNIT}\b(?![-:=(]))?"
+_FIGURE = rf"{_SIGN}\x01(?: ?{_UNIT}\b(?![-:=(])(?: \(\x01(?: ?{_UNIT})?\))?)?"
 _NUMBERED = r"(?<![\w.$@/-])[A-Za-z_]+[0-9]{1,2}(?![\w=(.$@/-])"
-_PIECE = rf"(?:{_FIGURE}|{_NUMBERED})"
 VALUES = re.compile(
-    rf"{_PIECE}(?:[.:,/@_ |-]*{_PIECE})*"
-    r"|(?<==)(?=[\s,;)\]}]|$)|(?<=\s\()(?=\))|(?<=\s\[)(?=\])"
-    r"|(?<=\[)[\w\x01.$-]+(?:, ?[\w\x01.$-]+)+(?=\])"
+    rf"{_FIGURE}(?:[.:,/@_ |*-]*{_FIGURE})*|{_NUMBERED}(?::\x01)?"
+    r"|(?<==)(?=[\s,;)\]}]|$)|(?<=\s[(\[])[^\w\x01()\[\]{}]*(?=[)\]])"
+    r"|(?<=\[)[\w\x01.$-]+(?:, ?[\w\x01.$-]+)+(?=\])|(?<=\{ )\w+(?: \w+)*(?= \})"
 )
 """What holds a value wherever it stands: a figure with its sign and unit, a name with a number, a
-list of them of any length, nothing behind = and in brackets."""
+list of them of any length, nothing behind = and in brackets, words alone in brackets."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 

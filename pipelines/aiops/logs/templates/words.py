@@ -16,7 +16,7 @@ from pipelines.aiops.logs.templates.variables import VARIABLE, coarse
 
 _LETTER = "A-Za-z_\x80-\U0010ffff"
 TOKEN = re.compile(
-    rf"[{_LETTER}][{_LETTER}0-9]*(?:[.'$@/+-][{_LETTER}][{_LETTER}0-9]*)*|\x01|[^{_LETTER}\x01]"
+    rf"[{_LETTER}][{_LETTER}0-9]*(?:[.'$@/+-]{{1,2}}[{_LETTER}][{_LETTER}0-9]*)*|\x01|[^{_LETTER}\x01]"
 )
 _IDENTIFIER = re.compile(r"[._$@/0-9]|[a-z][A-Z]")
 _NAMES_WHAT_FOLLOWS = frozenset(":=(")
@@ -41,8 +41,8 @@ class Evidence:
     ----------
     words : int
         With three constant words or more beside it.
-    words_beside_two, words_beside_one : int
-        With two, with one.
+    words_beside_many, words_beside_two, words_beside_one : int
+        With five or more, with two, with one.
     identifiers : int
         Different identifiers (``ns.Class``, ``snake_case``, ``camelCase``, ``eth0``), beside two
         constant words or more.
@@ -53,6 +53,7 @@ class Evidence:
     """
 
     words: int = 4
+    words_beside_many: int = 3
     words_beside_two: int = 5
     words_beside_one: int = 8
     identifiers: int = 2
@@ -92,14 +93,14 @@ def is_word(token: str) -> bool:
     return token == VARIABLE or token[0].isalpha() or token[0] == "_"
 
 
-def is_constant(token: str) -> bool:
-    """Return whether a token is a word that is no variable."""
-    return token != VARIABLE and (token[0].isalpha() or token[0] == "_")
+def tells(token: str) -> bool:
+    """Return whether a token tells what a message is about: no variable, no word of grammar."""
+    return token != VARIABLE and is_word(token) and token.lower() not in FUNCTION_WORDS
 
 
 def is_identifier(token: str) -> bool:
     """Return whether a word has the form of a name that people give to things in a computer."""
-    return _IDENTIFIER.search(token) is not None
+    return _IDENTIFIER.search(token) is not None and not token.isupper()
 
 
 def says_what_happened(word: str) -> bool:
@@ -147,6 +148,8 @@ class _Groups:
         self.frames: defaultdict[_Tokens, list[int]] = defaultdict(list)
         self.new_in_frames: set[_Tokens] = set()
         self.values: set[str] = set()
+        self.alternatives: defaultdict[_Tokens, list[int]] = defaultdict(list)
+        self.shortened: set[int] = set()
         for key in keys:
             self.add(tokens_of(key))
 
@@ -161,12 +164,38 @@ class _Groups:
             self.frames[frame].append(number)
             if len(self.frames[frame]) > 1:
                 self.new_in_frames.add(frame)
+        self._join_alternatives(tokens, number)
         parts = [hash((token, i)) for i, token in enumerate(tokens)]
         whole = sum(parts)
         for i, token in enumerate(tokens):
             if is_word(token) and token.lower() not in FUNCTION_WORDS:
                 self._see(hash((whole - parts[i], i, len(tokens))), i, token, number)
         return number
+
+    def _join_alternatives(self, tokens: _Tokens, number: int) -> None:
+        """Unite keys that differ in whether a value is there, or in its length."""
+        for other in self.alternatives.get(tokens, ()):
+            self.unite(other, number)
+        if sum(map(tells, tokens)) < 3:
+            return
+        for i in range(len(tokens) - 2):
+            if not is_word(tokens[i]) or tokens[i] == VARIABLE:
+                continue
+            if i and tokens[i - 1] != " ":
+                continue
+            if tokens[i + 1 : i + 3] == (":", VARIABLE):
+                # wpad:80 where data stands in other lines.
+                short = (*tokens[:i], VARIABLE, *tokens[i + 3 :])
+                self._alternative(short, number)
+            elif i and tokens[i + 1] == "(" and VARIABLE in tokens[i + 2 :]:
+                # by root(uid=0), where other lines say: by (uid=0).
+                short = (*tokens[:i], *tokens[i + 1 :])
+                self._alternative(short, number)
+
+    def _alternative(self, short: _Tokens, number: int) -> None:
+        self.alternatives[short].append(number)
+        if short in self.number:
+            self.unite(self.number[short], number)
 
     def _see(self, slot: int, position: int, token: str, number: int) -> None:
         seen = self.slots.get(slot)
@@ -181,11 +210,16 @@ class _Groups:
 
     def _judge_frame(self, frame: _Tokens) -> None:
         members = [self.tokens[number] for number in self.frames[frame]]
-        constants = sum(is_constant(t) for t in frame if t != _HOLE)
-        if constants < 2:
+        told = sum(map(tells, frame))
+        beside = sum(is_word(t) for t in frame)
+        if beside < 2 or not told:
             return
-        holes = [i for i, token in enumerate(frame) if token == _HOLE]
-        wide = {i for i in holes if len({m[i] for m in members}) >= self.evidence.identifiers}
+        wide = set()
+        for i in (i for i, token in enumerate(frame) if token == _HOLE):
+            values = {m[i] for m in members}
+            asked = self.evidence.identifiers + (told < 2) + 20 * (told < 2 and not i)
+            if len(values) >= (2 if VARIABLE in values else asked):
+                wide.add(i)
         if not wide:
             return
         for tokens in members:
@@ -246,17 +280,21 @@ class _Groups:
 
     def _varies(self, tokens: _Tokens, position: int, values: Mapping[str, int]) -> bool:
         evidence = self.evidence
-        constants = sum(is_constant(t) for i, t in enumerate(tokens) if i != position)
-        if not constants:
+        rest = [t for i, t in enumerate(tokens) if i != position and t != VARIABLE]
+        if not any(map(tells, rest)):
             return False
+        constants = sum(map(is_word, rest))
         if constants >= 2:
             if VARIABLE in values:
                 return True
             if sum(v in self.values for v in values) >= max(evidence.known, len(values)):
                 return True
         said = sum(not says_what_happened(v) for v in values)
-        asked = (evidence.words_beside_one, evidence.words_beside_two, evidence.words)
-        return said >= asked[min(constants, 3) - 1]
+        asked = (
+            evidence.words_beside_one, evidence.words_beside_two, evidence.words, evidence.words,
+            evidence.words_beside_many,
+        )  # fmt: skip
+        return said >= asked[min(constants, 5) - 1]
 
 
 def _common(members: Sequence[_Tokens]) -> str:
