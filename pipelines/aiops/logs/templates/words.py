@@ -283,8 +283,11 @@ class _Groups:
         rest = [t for i, t in enumerate(tokens) if i != position and t != VARIABLE]
         if not any(map(tells, rest)):
             return False
-        constants = sum(map(is_word, rest))
-        if constants >= 2:
+        told = sum(map(tells, rest))
+        words = sum(map(is_word, rest))
+        # Two words of grammar say as much as one other word.
+        constants = told + (words - told) // 2
+        if words >= 2:
             if VARIABLE in values:
                 return True
             if sum(v in self.values for v in values) >= max(evidence.known, len(values)):
