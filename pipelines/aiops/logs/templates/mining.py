@@ -29,7 +29,7 @@ from pipelines.aiops.logs.templates.variables import (
     values_in,
 )
 from pipelines.aiops.logs.templates.words import DEFAULT_EVIDENCE, Evidence, generalise, spread
-from pipelines.core.arrays import as_array
+from pipelines.core.arrays import as_array, as_indices, numbers_of
 
 _CHUNK = 65_536
 _DATA_WORD = rf"\b({NAME_WITH_FIGURE})\b|[0-9A-Za-z_]*[0-9][0-9A-Za-z_]*"
@@ -117,7 +117,7 @@ def shapes_of(lines: Any, *, max_chars: int, threads: int | None = None) -> Shap
     start = 0
     for chunk, words in zip(encoded, dictionaries, strict=True):
         own = np.fromiter((number[word] for word in words), np.int32, len(words))
-        codes[start : start + len(chunk)] = own[chunk.indices.to_numpy()]
+        codes[start : start + len(chunk)] = own[numbers_of(chunk.indices)]
         start += len(chunk)
     return Shapes(codes, shapes, np.bincount(codes, minlength=len(shapes)))
 
@@ -222,7 +222,7 @@ class Mined:
         """
         rows = self.rows(template_id)
         template = self.store.templates[self.store.current(template_id)]
-        return values_in(first_rows(self._lines.take(rows), self._max_chars), template.key)
+        return values_in(first_rows(self._lines.take(as_indices(rows)), self._max_chars), template.key)
 
 
 def mine(
@@ -318,16 +318,20 @@ def _with_kinds(
     templates: list[Template], codes: NDArray[np.int32], lines: Any, settings: MinerSettings
 ) -> list[Template]:
     samples = _samples(codes, len(templates), lines, settings.sample)
+    # Taken at once: a call of Arrow's for each template would cost more than what it does.
+    ends = np.cumsum([len(rows) for rows in samples]).tolist()
+    every = np.concatenate([np.zeros(0, np.intp), *samples])
+    texts = first_rows(lines.take(as_indices(every)), settings.max_chars)
     frequent = sorted(templates, key=lambda t: (-t.count, t.id))[: settings.max_kinds]
     looked_at = {t.id for t in frequent if VARIABLE in t.key}
     typed = []
-    for template, rows in zip(templates, samples, strict=True):
+    for template, start, end in zip(templates, [0, *ends], ends, strict=False):
         if template.id not in looked_at:
             slots = template.key.count(VARIABLE)
             kinds = list(template.kinds) if len(template.kinds) == slots else ["text"] * slots
             typed.append(replace(template, kinds=tuple(kinds)))
             continue
-        columns = values_in(first_rows(lines.take(rows), settings.max_chars), template.key)
+        columns = values_in(texts.slice(start, end - start), template.key)
         kinds = [kind_of_all(set(values)) for values in columns]
         kinds += ["text"] * (template.key.count(VARIABLE) - len(kinds))
         if len(template.kinds) == len(kinds):

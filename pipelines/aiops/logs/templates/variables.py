@@ -49,12 +49,15 @@ class MaskRule:
         Regular expression of Python's ``re``.
     replacement : str
         What each match becomes.
+    needs : str
+        Text that is in every match; where it isn't, the rule isn't tried.
     """
 
     name: str
     reason: str
     pattern: str
     replacement: str = VARIABLE
+    needs: str = ""
 
 
 RULES: tuple[MaskRule, ...] = (
@@ -63,12 +66,14 @@ RULES: tuple[MaskRule, ...] = (
         "masked",
         "What the mask of personal data put there stands for data.",
         r"<(?:mail|ip|card|token|secret|phone)>",
+        needs="<",
     ),
     MaskRule(
         "name",
         "A word with one or two digits may be a name.",
         rf"(?<!\w)({NAME_WITH_FIGURE}){MARK}(?!\w)",
         r"\1",
+        needs=MARK,
     ),
     MaskRule(
         "number",
@@ -84,72 +89,85 @@ RULES: tuple[MaskRule, ...] = (
         "url",
         "An address is data from its scheme to the next space or bracket.",
         r"\b[a-zA-Z][a-zA-Z+.]{0,15}://[^\s,;)\]}>\"']*",
+        needs=":",
     ),
     MaskRule(
         "mail",
         "name@host.domain is an address.",
         r"(?<![\w\x01.+-])[\w\x01.+-]{1,64}@[\w\x01-]+(?:\.[\w\x01-]+)+",
+        needs="@",
     ),
     MaskRule(
         "windows_path",
         "A drive letter or two backslashes begin a path.",
         r"(?<![A-Za-z])[A-Za-z]:\\[^\s,;\"']*|\\\\[\w\x01.$-]+\\[^\s,;\"']*",
+        needs="\\",
     ),
     MaskRule(
         "path",
         "A slash after a space, or words with two slashes, are a path (with its query).",
         r"(?<![\w.*\x01])(?:\.{0,2}|~|[A-Za-z_.\x01-]{1,40}(?=/[^/\s]{0,80}/))"
         r"(?:/[\w\x01.$@%+~=:?&*#-]*)*/[\w\x01.$@%+~=:?&*#-]*[\w\x01*]/?|(?<=[\s=(\"'])/(?=[\s,;)\"']|$)",
+        needs="/",
     ),
     MaskRule(
         "octets",
         "Six or more pairs of hexadecimal digits are an address or a fingerprint.",
         r"(?<![\w\x01:])(?:[0-9A-Fa-f]{2}|\x01)(?::(?:[0-9A-Fa-f]{2}|\x01)){5,31}(?![\w\x01])",
+        needs=":",
     ),
     MaskRule(
         "stamp",
         "A date and a time of day beside each other are one value.",
         r"\x01[-/.]\x01[-/.]\x01[ _]\x01:\x01(?:[:.,]\x01)*",
+        needs=VARIABLE,
     ),
     MaskRule(
         "port",
         "A name with dots before a port or a line is a place; colons begin an address.",
         r"(?<![\w\x01.$-])(?:[\w\x01$-]+(?:\.[\w\x01$-]+){2,}|[a-z0-9\x01-]+\.[a-z0-9\x01-]+)"
         r":\x01(?!\w)|(?<!\S)::?\x01",
+        needs=VARIABLE,
     ),
     MaskRule(
         "joined",
         "Words joined to data by - . @ / $ # ~ belong to it (node-7, core.12, Foo@3f).",
         r"(?:(?<![\w\x01])[\w\x01]+[-.@/$#~](?:[\w\x01]+[-.@/$#~]){0,8})?"
         r"\x01(?:[-.@/$#~][\w\x01]+){0,8}",
+        needs=VARIABLE,
     ),
     MaskRule(
         "range",
         "A list in brackets behind a name is part of the name (node-[1-5]).",
         r"(?:(?<=\x01)|(?:(?<=\s)|(?<=:))[A-Za-z_]+-)\[[\x01, -]*\]",
+        needs="[",
     ),
     MaskRule(
         "glued",
         "Data glued together by punctuation without a space is one value.",
         r"\x01(?:[.:,;/@_|#+*~%&?!-]+\x01)+",
+        needs=VARIABLE,
     ),
     MaskRule(
         "date",
         "Names of days and months beside data are a date.",
         rf"(?:\b{_DAY},? )?\b{_MONTH} \x01(?:,? \x01)*(?: [A-Z]{{2,4}}\b)?(?: \x01)?"
         rf"|\b{_DAY},? (?=\x01)",
+        needs=VARIABLE,
     ),
     MaskRule(
         "assigned",
         "What stands behind = is a value.",
         rf"(?<=[\w\]\x01 ])=(?!=) *(?:{_VALUE})(?!\w*=)",
         f"={VARIABLE}",
+        needs="=",
     ),
-    MaskRule("angles", "Angle brackets around data belong to it.", r"<\x01>"),
+    MaskRule("angles", "Angle brackets around data belong to it.", r"<\x01>", needs="<"),
     MaskRule(
         "again",
         "What the rules above made adjacent is one value.",
         r"\x01(?:[.:,/@_|-]*\x01)+",
+        needs=VARIABLE,
     ),
 )
 
@@ -168,7 +186,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 @cache
-def compiled(left_out: frozenset[str] = frozenset()) -> tuple[tuple[re.Pattern[str], str], ...]:
+def compiled(
+    left_out: frozenset[str] = frozenset(),
+) -> tuple[tuple[re.Pattern[str], str, str], ...]:
     """Return the rules ready to run.
 
     Parameters
@@ -178,10 +198,12 @@ def compiled(left_out: frozenset[str] = frozenset()) -> tuple[tuple[re.Pattern[s
 
     Returns
     -------
-    tuple of (re.Pattern, str)
-        Pattern and replacement, in the order in which they run.
+    tuple of (re.Pattern, str, str)
+        Pattern, replacement and what it needs, in the order in which they run.
     """
-    return tuple((re.compile(r.pattern), r.replacement) for r in RULES if r.name not in left_out)
+    return tuple(
+        (re.compile(r.pattern), r.replacement, r.needs) for r in RULES if r.name not in left_out
+    )
 
 
 def key_of(shape: str, left_out: frozenset[str] = frozenset()) -> str:
@@ -199,8 +221,9 @@ def key_of(shape: str, left_out: frozenset[str] = frozenset()) -> str:
     str
     """
     key = _CONTROL.sub(" ", shape)
-    for pattern, replacement in compiled(left_out):
-        key = pattern.sub(replacement, key)
+    for pattern, replacement, needs in compiled(left_out):
+        if not needs or needs in key:
+            key = pattern.sub(replacement, key)
     return key.strip()
 
 
@@ -286,8 +309,7 @@ def values_in(lines: Any, key: str) -> list[list[str]]:
     if not slots:
         return []
     found = pc.extract_regex(lines, pattern_of(key))
-    columns = (pc.struct_field(found, f"v{slot}") for slot in range(slots))
-    return [pc.fill_null(column, "").to_pylist() for column in columns]
+    return [[value or "" for value in column.to_pylist()] for column in found.flatten()]
 
 
 _UNIT_OF_TIME = r"(?:ns|us|µs|ms|msecs?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)"

@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipelines.aiops.logs.templates.variables import VARIABLE, coarse
 
@@ -79,6 +80,7 @@ def tokens_of(key: str) -> _Tokens:
     return tuple(TOKEN.findall(key))
 
 
+@lru_cache(maxsize=65_536)
 def is_word(token: str) -> bool:
     """Return whether a token is a word or a variable, not a single other character.
 
@@ -93,11 +95,13 @@ def is_word(token: str) -> bool:
     return token == VARIABLE or token[0].isalpha() or token[0] == "_"
 
 
+@lru_cache(maxsize=65_536)
 def tells(token: str) -> bool:
     """Return whether a token tells what a message is about: no variable, no word of grammar."""
     return token != VARIABLE and is_word(token) and token.lower() not in FUNCTION_WORDS
 
 
+@lru_cache(maxsize=65_536)
 def is_identifier(token: str) -> bool:
     """Return whether a word has the form of a name that people give to things in a computer."""
     return _IDENTIFIER.search(token) is not None and not token.isupper()
