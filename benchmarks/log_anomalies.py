@@ -30,7 +30,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.log_templates import systems, variable_digits
+from benchmarks.log_data import log_sets
+from benchmarks.log_templates import variable_digits
 from pipelines.aiops.lake.batch import ReadWindow
 from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.logs.anomalies import LogAnomalySettings, count_lines, find
@@ -101,7 +102,7 @@ def services(data: Path | None, rng: np.random.Generator) -> list[Service]:
     if data is None:
         return [made_up(f"svc-{i}", rng) for i in range(6)]
     found = []
-    for system in systems(data):
+    for system in log_sets(data):
         groups: dict[str, list[tuple[bytes, np.ndarray]]] = defaultdict(list)
         for line, template in zip(system.content, system.templates, strict=True):
             if line.isascii() and line:

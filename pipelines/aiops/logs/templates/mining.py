@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.logs.templates.store import Template, TemplateStore, registered
 from pipelines.aiops.logs.templates.variables import (
+    ASSIGNED_NAME,
     MARK,
     NAME_WITH_FIGURE,
     VARIABLE,
@@ -32,7 +33,7 @@ from pipelines.aiops.logs.templates.words import DEFAULT_EVIDENCE, Evidence, gen
 from pipelines.core.arrays import as_array, as_indices, numbers_of
 
 _CHUNK = 65_536
-_DATA_WORD = rf"\b({NAME_WITH_FIGURE})\b|[0-9A-Za-z_]*[0-9][0-9A-Za-z_]*"
+_DATA_WORD = rf"\b({NAME_WITH_FIGURE}\b|{ASSIGNED_NAME})|[0-9A-Za-z_]*[0-9][0-9A-Za-z_]*"
 
 
 @dataclass(frozen=True)

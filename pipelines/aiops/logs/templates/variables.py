@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from typing import Any
 
 VARIABLE = "\x01"
@@ -23,6 +23,9 @@ NAME_WITH_FIGURE = (
     r"(?:[A-Za-z_]+[G-Zg-z]|[A-Za-z_]*[G-Zg-z][A-Za-z_]*[A-Za-z])[0-9]{1,2}[A-Za-z_]*"
 )
 """One or two digits in a word that can't be hexadecimal: eth0, ext3_readdir. It may be a constant."""
+
+ASSIGNED_NAME = r"[A-Za-z_]+[0-9]{1,2}="
+"""What stands before = names what follows: a0=, r24=."""
 
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
@@ -71,14 +74,14 @@ RULES: tuple[MaskRule, ...] = (
     MaskRule(
         "name",
         "A word with one or two digits may be a name.",
-        rf"(?<!\w)({NAME_WITH_FIGURE}){MARK}(?!\w)",
+        rf"(?<!\w)({NAME_WITH_FIGURE}|{ASSIGNED_NAME}){MARK}(?!\w)",
         r"\1",
         needs=MARK,
     ),
     MaskRule(
         "number",
         "Any other word that holds a digit is data.",
-        rf"(?<!\w)(?!{NAME_WITH_FIGURE}(?!\w))\w*\d\w*|\w*{MARK}\w*",
+        rf"(?<!\w)(?!{NAME_WITH_FIGURE}(?!\w)|{ASSIGNED_NAME})\w*\d\w*|\w*{MARK}\w*",
     ),
     MaskRule(
         "literal",
@@ -124,9 +127,8 @@ RULES: tuple[MaskRule, ...] = (
     ),
     MaskRule(
         "port",
-        "A name with dots before a port or a line is a place; colons begin an address.",
-        r"(?<![\w\x01.$-])(?:[\w\x01$-]+(?:\.[\w\x01$-]+){2,}|[a-z0-9\x01-]+\.[a-z0-9\x01-]+)"
-        r":\x01(?!\w)|(?<!\S)::?\x01",
+        "A name with two dots before a port or a line is a place; colons begin an address.",
+        r"(?<![\w\x01.$-])[\w\x01$-]+(?:\.[\w\x01$-]+){2,}:\x01(?!\w)|(?<!\S)::?\x01",
         needs=VARIABLE,
     ),
     MaskRule(
@@ -158,11 +160,18 @@ RULES: tuple[MaskRule, ...] = (
     MaskRule(
         "assigned",
         "What stands behind = is a value.",
-        rf"(?<=[\w\]\x01 ])=(?!=) *(?:{_VALUE})(?!\w*=)",
-        f"={VARIABLE}",
+        rf"(?<=[\w\]\x01 ])=(?!=)( *)(?:{_VALUE})(?!\w*=)",
+        rf"=\1{VARIABLE}",
         needs="=",
     ),
     MaskRule("angles", "Angle brackets around data belong to it.", r"<\x01>", needs="<"),
+    MaskRule(
+        "sign",
+        "A sign or a comparison before a figure belongs to it.",
+        r"(?:(?<=[\s=:,(\[])|^)[-+#<>~](?=\x01)",
+        "",
+        needs=VARIABLE,
+    ),
     MaskRule(
         "again",
         "What the rules above made adjacent is one value.",
@@ -171,8 +180,7 @@ RULES: tuple[MaskRule, ...] = (
     ),
 )
 
-_SIGN = r"(?:(?<=[\s=:,(\[])[-+#<>~]|^[-+#<>~])?"
-_FIGURE = rf"{_SIGN}\x01(?: ?{_UNIT}\b(?![-:=(])(?: \(\x01(?: ?{_UNIT})?\))?)?"
+_FIGURE = rf"(?:(?<==) +)?\x01(?: ?{_UNIT}\b(?![-:=(])(?: \(\x01(?: ?{_UNIT})?\))?)?"
 _NUMBERED = r"(?<![\w.$@/-])[A-Za-z_]+[0-9]{1,2}(?![\w=(.$@/-])"
 VALUES = re.compile(
     rf"{_FIGURE}(?:[.:,/@_ |*-]*{_FIGURE})*|{_NUMBERED}(?::\x01)?"
@@ -227,7 +235,8 @@ def key_of(shape: str, left_out: frozenset[str] = frozenset()) -> str:
     return key.strip()
 
 
-def coarse(key: str) -> tuple[str, list[str]]:
+@lru_cache(maxsize=65_536)
+def coarse(key: str) -> tuple[str, tuple[str, ...]]:
     """Return what decides with which keys a key belongs together.
 
     Parameters
@@ -238,7 +247,7 @@ def coarse(key: str) -> tuple[str, list[str]]:
     -------
     str
         The key with one ``VARIABLE`` for every value, list of values and missing value.
-    list of str
+    tuple of str
         What stood in place of each variable.
     """
     pieces: list[str] = []
@@ -247,7 +256,7 @@ def coarse(key: str) -> tuple[str, list[str]]:
         pieces.append(match[0])
         return VARIABLE
 
-    return VALUES.sub(cut, key), pieces
+    return VALUES.sub(cut, key), tuple(pieces)
 
 
 MAX_SLOTS = 100

@@ -118,19 +118,19 @@ def says_what_happened(word: str) -> bool:
 def frame_of(tokens: _Tokens) -> _Tokens:
     """Return a key with a hole for each variable and each identifier that may be a value.
 
-    What stands before a colon, an equals sign or a bracket names what follows: it stays.
+    What stands before a colon, an equals sign or a bracket names what follows: it stays, unless a
+    whole sentence follows a colon.
     """
-    return tuple(
-        _HOLE
-        if token == VARIABLE
-        or (
-            is_word(token)
-            and is_identifier(token)
-            and (i + 1 == len(tokens) or tokens[i + 1] not in _NAMES_WHAT_FOLLOWS)
-        )
-        else token
-        for i, token in enumerate(tokens)
-    )
+    sentence = sum(t != VARIABLE and is_word(t) for t in tokens) > 5
+    frame = list(tokens)
+    for i, token in enumerate(tokens):
+        if token != VARIABLE and not (is_word(token) and is_identifier(token)):
+            continue
+        behind = tokens[i + 1 : i + 3]
+        names = bool(behind) and behind[0] in _NAMES_WHAT_FOLLOWS
+        if token == VARIABLE or not names or (sentence and behind == (":", " ")):
+            frame[i] = _HOLE
+    return tuple(frame)
 
 
 class _Groups:
@@ -180,20 +180,24 @@ class _Groups:
         """Unite keys that differ in whether a value is there, or in its length."""
         for other in self.alternatives.get(tokens, ()):
             self.unite(other, number)
-        if sum(map(tells, tokens)) < 3:
+        words = sum(t != VARIABLE and is_word(t) for t in tokens)
+        if words < 3 or sum(map(tells, tokens)) < 2:
             return
+        places = []
         for i in range(len(tokens) - 2):
-            if not is_word(tokens[i]) or tokens[i] == VARIABLE:
-                continue
-            if i and tokens[i - 1] != " ":
+            if tokens[i] == VARIABLE or not is_word(tokens[i]) or (i and tokens[i - 1] != " "):
                 continue
             if tokens[i + 1 : i + 3] == (":", VARIABLE):
-                # wpad:80 where data stands in other lines.
-                short = (*tokens[:i], VARIABLE, *tokens[i + 3 :])
-                self._alternative(short, number)
+                places.append(i)
             elif i and tokens[i + 1] == "(" and VARIABLE in tokens[i + 2 :]:
                 # by root(uid=0), where other lines say: by (uid=0).
-                short = (*tokens[:i], *tokens[i + 1 :])
+                self._alternative((*tokens[:i], *tokens[i + 1 :]), number)
+        # wpad:80, where data stands in other lines.
+        for chosen in {*((i,) for i in places), tuple(places)}:
+            short = tokens
+            for i in reversed(chosen):
+                short = (*short[:i], VARIABLE, *short[i + 3 :])
+            if chosen:
                 self._alternative(short, number)
 
     def _alternative(self, short: _Tokens, number: int) -> None:
@@ -234,9 +238,11 @@ class _Groups:
         self.unite(self.number[tokens], self._add_general(general))
 
     def _add_general(self, general: _Tokens) -> int:
-        # A word that became data may have made a list longer.
         number = self.add(general)
-        self.unite(number, self.add(tokens_of(coarse("".join(general))[0])))
+        # A word that became data may have made a list longer.
+        listed = tokens_of(coarse("".join(general))[0])
+        if listed != general:
+            self._alternative(listed, number)
         return number
 
     def root(self, number: int) -> int:
