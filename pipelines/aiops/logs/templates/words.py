@@ -21,6 +21,7 @@ TOKEN = re.compile(
 )
 _IDENTIFIER = re.compile(r"[._$@/0-9]|[a-z][A-Z]")
 _NAMES_WHAT_FOLLOWS = frozenset(":=(")
+_ENCLOSE = frozenset(("()", "[]", "{}", "''", '""', "``"))
 
 _FUNCTION_WORDS = """
 a an the is are was were be been has have had do does did will would can could may must not no
@@ -47,6 +48,8 @@ class Evidence:
     identifiers : int
         Different identifiers (``ns.Class``, ``snake_case``, ``camelCase``, ``eth0``), beside two
         constant words or more.
+    enclosed : int
+        Different words alone in quotes or brackets, beside two constant words or more.
     known : int
         Different words that all are values elsewhere.
     proof : int
@@ -58,6 +61,7 @@ class Evidence:
     words_beside_two: int = 5
     words_beside_one: int = 8
     identifiers: int = 2
+    enclosed: int = 2
     known: int = 2
     proof: int = 5
 
@@ -115,11 +119,16 @@ def says_what_happened(word: str) -> bool:
     return word.endswith(("ed", "ing")) or (len(word) > 1 and word.isupper())
 
 
+def _enclosed(tokens: _Tokens, position: int) -> bool:
+    around = "".join(tokens[max(position - 1, 0) : position] + tokens[position + 1 : position + 2])
+    return around in _ENCLOSE
+
+
 def frame_of(tokens: _Tokens) -> _Tokens:
     """Return a key with a hole for each variable and each identifier that may be a value.
 
-    What stands before a colon, an equals sign or a bracket names what follows: it stays, unless a
-    whole sentence follows a colon.
+    What stands before a colon, an equals sign or a bracket names what follows: it stays, unless it
+    has two dots and a whole sentence follows a colon.
     """
     sentence = sum(t != VARIABLE and is_word(t) for t in tokens) > 5
     frame = list(tokens)
@@ -127,8 +136,9 @@ def frame_of(tokens: _Tokens) -> _Tokens:
         if token != VARIABLE and not (is_word(token) and is_identifier(token)):
             continue
         behind = tokens[i + 1 : i + 3]
+        placed = sentence and token.count(".") > 1
         names = bool(behind) and behind[0] in _NAMES_WHAT_FOLLOWS
-        if token == VARIABLE or not names or (sentence and behind == (":", " ")):
+        if token == VARIABLE or not names or (placed and behind == (":", " ")):
             frame[i] = _HOLE
     return tuple(frame)
 
@@ -302,6 +312,8 @@ class _Groups:
                 return True
             if sum(v in self.values for v in values) >= max(evidence.known, len(values)):
                 return True
+        if constants >= 2 and _enclosed(tokens, position) and len(values) >= evidence.enclosed:
+            return not all(map(says_what_happened, values))
         said = sum(not says_what_happened(v) for v in values)
         asked = (
             evidence.words_beside_one, evidence.words_beside_two, evidence.words, evidence.words,
