@@ -23,6 +23,7 @@ from pipelines.aiops.logs.templates.variables import (
     MARK,
     NAME_WITH_FIGURE,
     VARIABLE,
+    bare,
     coarse,
     joined,
     key_of,
@@ -259,8 +260,7 @@ def mine(
         for shape, keep in zip(shapes.shapes, looked_at, strict=True)
     ]
     keys = _bounded(keys, shapes.counts, known, settings.max_keys)
-    groups = _groups({*keys, *known.keys}, settings)
-    store = registered(known, groups)
+    store = registered(known, *_groups({*keys, *known.keys}, settings))
     codes, ids = _numbered([store.keys[key] for key in keys])
     per_line = codes[shapes.codes] if len(codes) else np.zeros(0, np.int32)
     templates = _counted(ids, per_line, store)
@@ -292,16 +292,22 @@ def _bounded(
     return [OVERFLOW_KEY if key in dropped else key for key in keys]
 
 
-def _groups(keys: set[str], settings: MinerSettings) -> dict[str, list[str]]:
+def _groups(
+    keys: set[str], settings: MinerSettings
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Group keys by their general key, and say what is shown of it."""
     short = {key: coarse(key)[0] for key in keys}
     general = generalise(short.values(), settings.evidence)
     members: defaultdict[str, list[str]] = defaultdict(list)
     for key in sorted(keys):
         members[general[short[key]]].append(key)
     groups: defaultdict[str, list[str]] = defaultdict(list)
+    shown: dict[str, str] = {}
     for whole, own in members.items():
-        groups[spread(whole, own)] += own
-    return groups
+        text = spread(whole, own)
+        groups[bare(text)] += own
+        shown[bare(text)] = text
+    return groups, shown
 
 
 def _numbered(names: list[str]) -> tuple[NDArray[np.int32], list[str]]:

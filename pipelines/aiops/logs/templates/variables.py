@@ -182,9 +182,10 @@ RULES: tuple[MaskRule, ...] = (
 
 _FIGURE = rf"(?:(?<==) +)?\x01(?: ?{_UNIT}\b(?![-:=(])(?: \(\x01(?: ?{_UNIT})?\))?)?"
 _NUMBERED = r"(?<![\w.$@/-])[A-Za-z_]+[0-9]{1,2}(?![\w=(.$@/-])"
+_MISSING = r"(?<==)(?=[\s,;)\]}]|$)|(?<=\s[(\[])[^\w\x01()\[\]{}]*(?=[)\]])"
 VALUES = re.compile(
     rf"{_FIGURE}(?:[.:,/@_ |*-]*{_FIGURE})*|{_NUMBERED}(?::\x01)?"
-    r"|(?<==)(?=[\s,;)\]}]|$)|(?<=\s[(\[])[^\w\x01()\[\]{}]*(?=[)\]])"
+    rf"|{_MISSING}"
     r"|(?<=\[)[\w\x01.$-]+(?:, ?[\w\x01.$-]+)+(?=\])|(?<=\{ )\w+(?: \w+)*(?= \})"
 )
 """What holds a value wherever it stands: a figure with its sign and unit, a name with a number, a
@@ -258,6 +259,23 @@ def coarse(key: str) -> tuple[str, tuple[str, ...]]:
 
     return VALUES.sub(cut, key), tuple(pieces)
 
+
+def bare(key: str) -> str:
+    """Return a key without units and with variables in place of names that hold a figure.
+
+    Parameters
+    ----------
+    key : str
+
+    Returns
+    -------
+    str
+        Lists keep their length.
+    """
+    return _BARE.sub(VARIABLE, key)
+
+
+_BARE = re.compile(rf"{_FIGURE}|{_NUMBERED}(?::\x01)?|{_MISSING}")
 
 MAX_SLOTS = 100
 """Variables that are told apart; what follows the last of them is its value."""

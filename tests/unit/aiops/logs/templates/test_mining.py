@@ -94,9 +94,10 @@ def test_variables_keep_their_values_and_their_kind() -> None:
     ]
     mined = mine(lines)
     (template,) = mined.templates
-    assert template.typed == ("user=<word> from <ip> took <number> ms for <path> (<hex>) at <time>")
+    assert template.typed == ("user=<word> from <ip> took <duration> for <path> (<hex>) at <time>")
     values = mined.variables(template.id)
-    assert values[2] == ["12", "3"]
+    assert values[2] == ["12 ms", "3 ms"]
+    assert template.text == "user=<*> from <*> took <*> ms for <*> (<*>) at <*>"
     assert values[0] == ["alice", "bob"]
     assert template.count == 2
 
