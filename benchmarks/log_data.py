@@ -20,17 +20,21 @@ import gzip
 import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 AGREED = 0.99
+_HEADER = ("Level", "Label", "Timestamp")
 _KINDS = ("_structured_corrected.csv", "_structured.csv", "")
 
 
 @dataclass(frozen=True)
 class LogSet:
-    """Messages of one system; ``templates`` is empty where there is no truth."""
+    """Messages of one system; ``templates`` is empty where there is no truth.
+
+    ``columns`` are the header's, by name (``Level``, ``Label``, ``Timestamp``), as far as there are.
+    """
 
     name: str
     content: list[str]
@@ -38,6 +42,7 @@ class LogSet:
     events: list[str]
     ids: list[str]
     raw: list[str]
+    columns: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,7 @@ def read_set(name: str, path: Path) -> LogSet:
         [row.get("EventId") or "" for row in rows] if truth else [],
         [row.get("LineId") or str(i) for i, row in enumerate(rows, start=1)],
         [line.rstrip("\r") for line in raw_text.split("\n")][: len(rows)],
+        {n: [row[n] or "" for row in rows] for n in _HEADER if rows and n in rows[0]},
     )
 
 
