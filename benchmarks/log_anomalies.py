@@ -8,8 +8,8 @@ case, but new templates, which are real ones held out (with ``--data``).
 
 Planted on each test day: in a service each, a template never seen (1, 3 or 10 times), a burst (ten
 times the hour's lines within ten minutes), a heartbeat that stops for two hours, a mix of messages
-that changes for six hours while their number stays, and a new value of a variable with three. Beside them
-stand stray lines that nobody planted a fault for: a lone line of its own, without weight. Precision
+that changes for six hours while their number stays, and a new value of a variable with three.
+Beside them stand stray lines that nobody planted a fault for: lone ones, without weight. Precision
 is the share of findings on these days that overlap something planted in their service.
 
 ``--labelled`` judges lines that were labelled by those who ran the system (column ``Label`` of
@@ -117,8 +117,9 @@ def services(data: Path | None, rng: np.random.Generator) -> list[Service]:
                 places = np.array(variable_digits(line, template), int)
                 groups[template].append((line.encode(), places))
         names = sorted(groups, key=lambda t: (-len(groups[t]), t))
-        rest = rng.permutation(np.arange(3, len(names))) if len(names) > 3 + HELD_OUT else []
-        out = {names[i] for i in list(rest)[:HELD_OUT]}
+        enough = len(names) > 3 + HELD_OUT
+        rest: list[int] = rng.permutation(np.arange(3, len(names))).tolist() if enough else []
+        out = {names[i] for i in rest[:HELD_OUT]}
         kept = [groups[name] for name in names if name not in out]
         weights = np.array([len(group) for group in kept], float)
         held = [groups[name] for name in sorted(out)]
@@ -187,10 +188,12 @@ def clean_day(all_: list[Service], day: int, per_day: int, rng: np.random.Genera
     return lines
 
 
-WORDS = "amber birch cedar delta ember fjord grove hazel inlet juniper knoll larch".split()
+WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "hazel", "inlet", "juniper")
 
 
-def stray(lines: Lines, all_: list[Service], day: int, count: int, rng: np.random.Generator) -> None:
+def stray(
+    lines: Lines, all_: list[Service], day: int, count: int, rng: np.random.Generator
+) -> None:
     """Add lone lines that are no fault: never seen before, of no weight."""
     for _ in range(count):
         us = np.array([START + day * DAY_US + int(rng.integers(0, DAY_US))])
@@ -355,10 +358,14 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         "precision": {
             kind: round(sum(right) / len(right), 3)
             for kind in KINDS
-            if (right := [
-                any(overlaps(f, p) for p in plants if p.day == day)
-                for day, findings in by_day.items() for f in findings if f.kind == kind
-            ])
+            if (
+                right := [
+                    any(overlaps(f, p) for p in plants if p.day == day)
+                    for day, findings in by_day.items()
+                    for f in findings
+                    if f.kind == kind
+                ]
+            )
         },
         "planted": dict(asked),
         "false_alarms_per_day": {
@@ -412,7 +419,9 @@ def labelled(system: LogSet, settings: LogAnomalySettings | None = None) -> dict
             continue
         findings = find(pa.concat_tables(counts), pa.concat_tables(values), store, day,
                         day + DAY_US, settings=settings)  # fmt: skip
-        named = {f.labels.get("template", "") for f in findings if f.kind in ("new_template", "burst")}
+        named = {
+            f.labels.get("template", "") for f in findings if f.kind in ("new_template", "burst")
+        }
         for f in findings:
             if f.kind == "new_template":
                 hit = bool(alert[rows][ids[rows] == f.labels.get("template", "")].any())

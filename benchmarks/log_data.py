@@ -1,4 +1,4 @@
-"""Log sets with their truth, in the layouts of loghub and of Loghub-2.0; scores of groups and texts.
+"""Log sets with their truth, in the layouts of loghub and Loghub-2.0; scores of groups and texts.
 
 A set is ``<System>_<size>.log_structured_corrected.csv``, else ``…_structured.csv``, else the bare
 ``….log``, each plain or packed (``.gz``), at most two folders below the one that is given. Truth is
@@ -9,8 +9,8 @@ References
 GA (Zhu et al. 2019): share of lines whose predicted group has exactly the lines of their true one.
 FGA (Jiang et al. 2024): F1 of groups found whole. PA (Dai et al. 2020): share of lines whose
 template's text is the true one. FTA (Khan et al. 2022; Jiang et al. 2024): F1 of templates whose
-lines are all of one true template and whose text is that one. Texts are compared after runs of white
-space became one space and wildcards side by side became one.
+lines are all of one true template and whose text is that one. Texts are compared after runs of
+white space became one space and wildcards side by side became one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KINDS = ("_structured_corrected.csv", "_structured.csv", "")
 class LogSet:
     """Messages of one system; ``templates`` is empty where there is no truth.
 
-    ``columns`` are the header's, by name (``Level``, ``Label``, ``Timestamp``), as far as there are.
+    ``columns`` are the header's, by name (``Level``, ``Label``, ``Timestamp``), if there are any.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Score:
     pairs: float
 
     def rounded(self) -> dict[str, float]:
+        """Return the figures by name, to four places."""
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
@@ -89,8 +90,9 @@ def _best(stem: str, paths: Iterable[Path]) -> Path | None:
     named = {path.name: path for path in paths}
     for kind in _KINDS:
         for packed in ("", ".gz"):
-            if path := named.get(f"{stem}.log{kind}{packed}"):
-                return path
+            name = f"{stem}.log{kind}{packed}"
+            if name in named:
+                return named[name]
     return None
 
 
@@ -142,7 +144,7 @@ def _numbers(count: int) -> list[str]:
 
 
 def plain(template: str) -> str:
-    """A template's text as scores compare it."""
+    """Return a template's text as scores compare it."""
     return re.sub(r"(?:<\*>)+", "<*>", " ".join(template.split()))
 
 

@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.log_templates --data DIR --out DIR`` mines every set below DIR (layouts:
 ``benchmarks.log_data``) with the one configuration that the stage runs and writes
-``<System>.csv`` (LineId, ClusterId, Template) into OUT; then readable lines of scores where there is
-truth, then one line of JSON. Messages are the ``Content`` column; ``ga_raw`` mines the raw log with
-its header instead, which no parser's published figures do.
+``<System>.csv`` (LineId, ClusterId, Template) into OUT; then readable lines of scores where there
+is truth, then one line of JSON. Messages are the ``Content`` column; ``ga_raw`` mines the raw log
+with its header instead, which no parser's published figures do.
 
 ``--leave-one-out`` chooses the evidence on all sets but one and reports the one left out.
 
@@ -13,8 +13,8 @@ runs beside, plain and with four masks (addresses, hexadecimal, paths, whole num
 defaults otherwise.
 
 ``--lines 20000,500000`` times whole processes, cold, from their start to their end, on as many real
-lines: of ``--log`` if it is given, else of the sets themselves, which are repeated with fresh digits
-in the truth's variables when they have too few.
+lines: of ``--log`` if it is given, else of the sets themselves, which are repeated with fresh
+digits in the truth's variables when they have too few.
 """
 
 from __future__ import annotations
@@ -96,13 +96,18 @@ def measured(found: LogSet) -> tuple[dict[str, float], Mined]:
 
 
 def choices() -> list[Evidence]:
-    """What leave-one-out chooses from: everything that the evidence can be set to."""
+    """Return what leave-one-out chooses from."""
     grid = itertools.product((3, 4, 5), (3, 4), (5, 8, 12), (2, 3), (5, 8))
     return [
         replace(
-            DEFAULT_EVIDENCE, words=words, words_beside_many=many, words_beside_two=words + 1,
-            words_beside_one=one, identifiers=identifiers, proof=proof,
-        )  # fmt: skip
+            DEFAULT_EVIDENCE,
+            words=words,
+            words_beside_many=many,
+            words_beside_two=words + 1,
+            words_beside_one=one,
+            identifiers=identifiers,
+            proof=proof,
+        )
         for words, many, one, identifiers, proof in grid
     ]
 
@@ -201,11 +206,12 @@ def real_lines(found: Sequence[LogSet], count: int, log: Path | None = None) -> 
     made = list(lines)
     while len(made) < count:
         for line, digits in zip(lines, at, strict=True):
-            if len(digits) and line.isascii():
-                letters = np.frombuffer(line.encode(), np.uint8).copy()
-                letters[digits] = rng.integers(48, 58, len(digits), dtype=np.uint8)
-                line = letters.tobytes().decode()
-            made.append(line)
+            if not len(digits) or not line.isascii():
+                made.append(line)
+                continue
+            letters = np.frombuffer(line.encode(), np.uint8).copy()
+            letters[digits] = rng.integers(48, 58, len(digits), dtype=np.uint8)
+            made.append(letters.tobytes().decode())
     return made[:count]
 
 
@@ -241,7 +247,9 @@ def write_out(folder: Path, found: LogSet, mined: Mined) -> None:
 
 def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of log sets (layouts: benchmarks.log_data)")
+    parser.add_argument(
+        "--data", type=Path, help="folder of log sets (layouts: benchmarks.log_data)"
+    )
     parser.add_argument("--out", type=Path, help="write the cluster of each line here, as CSV")
     parser.add_argument("--lines", default=LINES, help="lines for throughput; empty: none")
     parser.add_argument("--log", type=Path, help="a real log for throughput")

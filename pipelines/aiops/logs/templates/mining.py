@@ -224,7 +224,9 @@ class Mined:
         """
         rows = self.rows(template_id)
         template = self.store.templates[self.store.current(template_id)]
-        return values_in(first_rows(self._lines.take(as_indices(rows)), self._max_chars), template.key)
+        return values_in(
+            first_rows(self._lines.take(as_indices(rows)), self._max_chars), template.key
+        )
 
 
 def mine(
@@ -292,9 +294,7 @@ def _bounded(
     return [OVERFLOW_KEY if key in dropped else key for key in keys]
 
 
-def _groups(
-    keys: set[str], settings: MinerSettings
-) -> tuple[dict[str, list[str]], dict[str, str]]:
+def _groups(keys: set[str], settings: MinerSettings) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Group keys by their general key, and say what is shown of it."""
     short = {key: coarse(key)[0] for key in keys}
     general = generalise(short.values(), settings.evidence)

@@ -160,9 +160,12 @@ class TemplateStore:
             raise ValueError(f"format is {content['format']!r}")
         templates = {
             name: Template(
-                name, str(t["key"]), tuple(map(str, t["kinds"])), int(t["count"]),
+                name,
+                str(t["key"]),
+                tuple(map(str, t["kinds"])),
+                int(t["count"]),
                 str(t.get("shown", "")),
-            )  # fmt: skip
+            )
             for name, t in content["templates"].items()
         }
         keys = {str(k): str(v) for k, v in content["keys"].items()}

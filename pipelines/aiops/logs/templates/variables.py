@@ -22,7 +22,7 @@ MARK = "\ue000"
 NAME_WITH_FIGURE = (
     r"(?:[A-Za-z_]+[G-Zg-z]|[A-Za-z_]*[G-Zg-z][A-Za-z_]*[A-Za-z])[0-9]{1,2}[A-Za-z_]*"
 )
-"""One or two digits in a word that can't be hexadecimal: eth0, ext3_readdir. It may be a constant."""
+"""One or two digits in a word that can't be hexadecimal (eth0, ext3_readdir): maybe a constant."""
 
 ASSIGNED_NAME = r"[A-Za-z_]+[0-9]{1,2}="
 """What stands before = names what follows: a0=, r24=."""

@@ -106,7 +106,10 @@ def test_a_template_keeps_its_id_when_it_generalises() -> None:
     second = mine(["session closed on eth2 today"], first.store)
     (after,) = second.templates
     assert after.id == before.id
-    assert (before.text, after.text) == ("session closed on eth1 today", "session closed on <*> today")
+    assert (before.text, after.text) == (
+        "session closed on eth1 today",
+        "session closed on <*> today",
+    )
     assert second.store.templates[after.id].count == 2
 
 
@@ -154,7 +157,9 @@ def test_a_broken_store_is_an_error_that_names_the_file(tmp_path: Path, content:
 @given(
     st.sets(messages.map(key_of).map(lambda key: coarse(key)[0]), max_size=30),
     st.sets(messages.map(key_of).map(lambda key: coarse(key)[0]), max_size=30),
-    st.sampled_from([DEFAULT_EVIDENCE, Evidence(words=2, words_beside_one=2, proof=2), Evidence(proof=2)]),
+    st.sampled_from(
+        [DEFAULT_EVIDENCE, Evidence(words=2, words_beside_one=2, proof=2), Evidence(proof=2)]
+    ),
 )
 def test_more_keys_never_part_what_was_together(
     some: set[str], more: set[str], evidence: Evidence
