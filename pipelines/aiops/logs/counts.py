@@ -245,9 +245,10 @@ def _slot(
         n = len(rows)
         found.append(pa.table(
             [pa.array([services[service]] * n, pa.string()),
-             pa.array([template.id] * n, pa.string()), pa.array([slot] * n, pa.int32()), pa.array(values, pa.string()),
-             pa.array(sizes_, pa.int64()), pa.array(hours_, pa.int64()),
-             pa.array(begins, pa.int64()), pa.array([id_of(template.key)] * n, pa.string())],
+             pa.array([template.id] * n, pa.string()), pa.array([slot] * n, pa.int32()),
+             pa.array(values, pa.string()), pa.array(sizes_, pa.int64()),
+             pa.array(hours_, pa.int64()), pa.array(begins, pa.int64()),
+             pa.array([id_of(template.key)] * n, pa.string())],
             schema=VALUES,
         ))  # fmt: skip
     return found
