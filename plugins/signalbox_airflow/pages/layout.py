@@ -176,6 +176,24 @@ def airflow_link(path: str, text: Text) -> Markup:
     return Markup('<a href="{}" target="_top">{}</a>').format(path, text)
 
 
+def shortened(hashed: object, length: int = 12) -> Markup:
+    """Write the beginning of a hash; one click selects all of it to copy, a print has all of it.
+
+    Parameters
+    ----------
+    hashed : object
+        The hash.
+    length : int, default 12
+        Characters that are shown.
+    """
+    whole = str(hashed)
+    if len(whole) <= length:
+        return Markup("<code>{}</code>").format(whole)
+    return Markup('<code class="long" title="{0}">{1}<span class="rest">{2}</span></code>').format(
+        whole, whole[:length], whole[length:]
+    )
+
+
 def word(tone: Tone, text: Text) -> Markup:
     """Write a word with the shape that says the same as its colour.
 
@@ -249,7 +267,7 @@ def card(title: Text, tone: Tone, *parts: Text) -> Markup:
 
 def cards(*drawn: Markup) -> Markup:
     """Draw cards side by side where there is room."""
-    return Markup('<div class="cards">{}</div>').format(Markup("").join(drawn))
+    return Markup('<div class="deck">{}</div>').format(Markup("").join(drawn))
 
 
 def listed(items: Iterable[Text]) -> Markup:
