@@ -44,16 +44,16 @@ class _AsDvc(yaml.CSafeLoader):
     A label ``yes`` of the data, which DVC's lock file holds without quotes, was a truth value.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {  # type: ignore[misc]
         first: [rule for rule in rules if not rule[0].endswith((":bool", ":int"))]
         for first, rules in yaml.CSafeLoader.yaml_implicit_resolvers.items()
     }
 
 
-_AsDvc.add_implicit_resolver(  # type: ignore[no-untyped-call]
+_AsDvc.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
-_AsDvc.add_implicit_resolver(  # type: ignore[no-untyped-call]
+_AsDvc.add_implicit_resolver(
     "tag:yaml.org,2002:int",
     re.compile("^(?:[-+]?0b[01_]+|[-+]?0o?[0-7_]+|[-+]?[0-9_]+|[-+]?0x[0-9a-fA-F_]+)$"),
     list("-+0123456789"),
