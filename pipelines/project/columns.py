@@ -1,0 +1,804 @@
+"""What a table says of itself: its form, its target, its key, and what should be asked about.
+
+Every guess has a reason in words, because a person has to judge it. What can't be told from the
+data is an error that names the option which says it. Nothing here writes a file.
+
+The form of delimited text is the one in which the most lines have the same, largest number of
+fields; its decimal mark the one under which the most fields are numbers. Names of columns are
+compared in lower case, without accents, word by word (``customerID`` is *customer* and *id*), with
+word lists in several languages.
+"""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipelines.core.errors import SignalboxError
+from pipelines.core.params import CsvSource, DataParams, ParquetSource
+from pipelines.core.settings import validate_section
+from pipelines.core.tables import RESERVED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DELIMITERS = ",;\t|"
+"""Characters that are tried between fields."""
+_SAMPLE_LINES = 2_000
+_ONE_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_COMMA_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?")
+_POINT_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_EITHER = re.compile(r"[+-]?\d{1,3},\d{3}")
+"""A number of either country: one thousand, or one and a bit."""
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a column's name: lower case, without accents.
+
+    Parameters
+    ----------
+    name : str
+        For example ``customerID`` or ``Geschäfts-Nr.``.
+
+    Returns
+    -------
+    list of str
+        For example ``["customer", "id"]``.
+    """
+    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    bare = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    return [word.lower() for word in _WORDS.findall(bare)] or [bare.lower()]
+
+
+SENSITIVE: Mapping[str, tuple[str, ...]] = {
+    "sex": ("sex", "gender", "geschlecht", "sexe", "genre", "sexo", "genero", "sesso", "genere",
+            "geslacht", "kon", "plec", "kjonn", "sukupuoli"),
+    "age": ("age", "alter", "edad", "eta", "idade", "leeftijd", "alder", "wiek", "birth",
+            "birthday", "birthdate", "dob", "geburtsdatum", "geburtsjahr", "geburtstag",
+            "naissance", "nacimiento", "nascita", "geboortedatum", "yob"),
+    "race": ("race", "ethnicity", "ethnic", "ethnie", "ethnizitat", "rasse", "raza", "etnia",
+             "razza", "etniciteit", "hautfarbe", "skin", "raca"),
+    "religion": ("religion", "religious", "faith", "konfession", "religione", "religiao", "godsdienst",
+                 "confession", "denomination"),
+    "nationality": ("nationality", "citizenship", "nationalite", "staatsangehorigkeit",
+                    "nationalitat", "nacionalidad", "nazionalita", "nationaliteit", "foreign",
+                    "herkunft", "citizen", "migration"),
+    "marital status": ("marital", "familienstand", "matrimonial", "married", "spouse", "zivilstand",
+                       "conjugal", "casado"),
+    "disability": ("disability", "disabled", "behinderung", "handicap", "discapacidad",
+                   "disabilita", "invalidite", "schwerbehindert"),
+    "health": ("pregnant", "pregnancy", "schwanger", "enceinte", "embarazada", "diagnosis",
+               "diagnose", "genetic"),
+    "orientation": ("orientation", "lgbt", "lgbtq"),
+    "politics": ("political", "politics", "partei", "politique"),
+    "union": ("union", "gewerkschaft", "syndicat", "sindicato"),
+}  # fmt: skip
+"""What the law protects → words of columns' names (English, German, French, Spanish, …)."""
+
+_SENSITIVE_VALUES: Mapping[str, tuple[frozenset[str], ...]] = {
+    "sex": (
+        frozenset("f female woman women frau weiblich w femme feminin mujer femenino donna vrouw "
+                  "kvinna girl femminile".split()),
+        frozenset("m male man men mann mannlich homme masculin hombre masculino uomo h "
+                  "maschile boy".split()),
+    ),
+    "race": (
+        frozenset("white caucasian weiss blanc blanco".split()),
+        frozenset(["black", "african-american", "african american", "schwarz", "noir", "negro",
+                   "afro-american"]),
+    ),
+    "religion": (
+        frozenset("christian catholic protestant katholisch evangelisch catholique catolico".split()),
+        frozenset("muslim jewish islam hindu buddhist none atheist judisch konfessionslos protestant "
+                  "evangelisch".split()),
+    ),
+}  # fmt: skip
+"""What the law protects → sets of values, of each of which a column must have one."""
+
+_MANY_VALUES = 12
+_PERSON = frozenset("customer client person user member patient employee applicant subject "
+                    "kunde kunden person mitarbeiter benutzer mitglied patienten bewerber konto "
+                    "account personne utilisateur cliente persona paciente usuario borrower "
+                    "student household policyholder".split())  # fmt: skip
+_KEY = frozenset("id ids uuid guid key code no nr num number nummer identifier kennung schlussel "
+                 "ident numero codigo".split())  # fmt: skip
+_CONTACT = frozenset("email mail phone telephone telefon mobile handy address adresse strasse street "
+                     "iban ssn surname lastname firstname vorname nachname nom prenom apellido "
+                     "fullname".split())  # fmt: skip
+_AFTER = frozenset("outcome result reason closed closing cancelled canceled cancellation terminated "
+                   "termination settled refunded collection recovery writeoff chargeoff "
+                   "kundigungsgrund grund ergebnis decision status".split())  # fmt: skip
+_POSITIVE = frozenset("1 true t yes y ja j oui o si s sim wahr vrai verdadero positive pos".split())
+_NEGATIVE = frozenset("0 -1 2 false f no n nein non nao falsch faux falso negative neg".split())
+_SURE_MARKS = frozenset(["?", "n/a", "n.a.", "#n/a", "null", "nan"])
+"""Texts that are no category of anything."""
+_SENTINELS = (-9999, -999, -99, 9999, 99999, 999999)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One thing that was found out, for a person to judge.
+
+    Attributes
+    ----------
+    what : str
+        The key of ``params.yaml``, or what it is about.
+    value : str
+        What was chosen.
+    why : str
+        The reason.
+    asks : bool
+        Whether a person should look: nothing was decided.
+    """
+
+    what: str
+    value: str
+    why: str
+    asks: bool = False
+
+
+@dataclass
+class Table:
+    """What is known of a table.
+
+    Attributes
+    ----------
+    data : dict of str to object
+        Section ``data`` of ``params.yaml``, as far as it was found out.
+    frame : pandas.DataFrame
+        The typed table, as ``ingest`` makes it.
+    guesses : list of Guess
+        In the order in which a person would read them.
+    ignored : dict of str to str
+        Column → why it is no input.
+    sensitive : dict of str to str
+        Column → what it seems to hold.
+    suspects : dict of str to str
+        Column → why it may be made after the outcome.
+    bins : dict of str to list of int
+        Numeric sensitive column → inner edges of groups.
+    """
+
+    data: dict[str, Any]
+    frame: "pd.DataFrame"
+    guesses: list[Guess] = field(default_factory=list)
+    ignored: dict[str, str] = field(default_factory=dict)
+    sensitive: dict[str, str] = field(default_factory=dict)
+    suspects: dict[str, str] = field(default_factory=dict)
+    bins: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def params(self) -> DataParams:
+        """The section, typed."""
+        return validate_section(Path("params.yaml"), self.data, DataParams, "data")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a person said at the command line; None = to be found out.
+
+    Attributes
+    ----------
+    target, positive, favourable, subject_key : str or None
+        As in section ``data``.
+    delimiter, decimal, encoding : str or None
+        As in ``data.source``.
+    columns : tuple of str
+        Names, for files without a header line.
+    ignore, after_outcome : tuple of str
+        More columns, as in section ``data``.
+    """
+
+    target: str | None = None
+    positive: str | None = None
+    favourable: str | None = None
+    subject_key: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+    columns: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    after_outcome: tuple[str, ...] = ()
+
+
+Kind = Literal["csv", "parquet"]
+
+
+def kind_of(path: Path) -> Kind:
+    """Return the kind of a source by its first bytes; a folder holds Parquet files.
+
+    Raises
+    ------
+    SignalboxError
+        If there is nothing, or it is a kind of file that no source reads.
+    """
+    if not path.exists():
+        raise SignalboxError(f"--data {path}: no such file")
+    if path.is_dir():
+        if not any(path.rglob("*.parquet")) and not any(path.rglob("*.pq")):
+            raise SignalboxError(
+                f"--data {path}: the folder holds no .parquet file; name one file, CSV or Parquet"
+            )
+        return "parquet"
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    if not head:
+        raise SignalboxError(f"--data {path}: is empty")
+    if head[:4] == b"PAR1":
+        return "parquet"
+    if head[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
+        raise SignalboxError(
+            f"--data {path}: is a spreadsheet or an archive; save its table as CSV, and name that"
+        )
+    return "csv"
+
+
+def csv_form(path: Path, said: Said) -> tuple[dict[str, Any], list[Guess]]:
+    """Find out the form of delimited text.
+
+    Parameters
+    ----------
+    path : Path
+        The file; may be packed (``.gz``, ``.bz2``, ``.xz``, ``.zip``).
+    said : Said
+        What needn't be found out.
+
+    Returns
+    -------
+    settings : dict of str to object
+        Keys of ``data.source`` that differ from their defaults.
+    guesses : list of Guess
+
+    Raises
+    ------
+    SignalboxError
+        Naming ``--encoding``, ``--delimiter``, ``--decimal`` or ``--columns``.
+    """
+    import fsspec
+
+    try:
+        with fsspec.open(str(path), "rb", compression="infer") as stream:
+            content = bytes(stream.read())
+    except (OSError, ValueError, EOFError) as error:
+        raise SignalboxError(f"--data {path}: cannot be read: {error}") from error
+    encoding, why = _encoding(path, content, said)
+    text = content.decode(encoding).removeprefix("\ufeff")
+    del content
+    delimiter = said.delimiter or _delimiter(path, text)
+    rows = _rows(text, delimiter)
+    settings: dict[str, Any] = {"delimiter": delimiter}
+    guesses = [Guess("data.source.delimiter", repr(delimiter), "given" if said.delimiter else
+                     f"{len(rows[0])} fields in each of the first lines")]  # fmt: skip
+    if encoding != "utf-8":
+        settings["encoding"] = encoding
+        guesses.append(Guess("data.source.encoding", encoding, why))
+    if said.columns:
+        settings["columns"] = list(said.columns)
+    elif _lacks_header(rows):
+        raise SignalboxError(
+            f"--data {path}: the first line holds values ({', '.join(rows[0][:4])} …), no names; "
+            f"name the {len(rows[0])} columns: --columns a,b,c"
+        )
+    marks, because = _marks(path, rows[0 if said.columns else 1 :], rows[0], said)
+    if marks != {"decimal": "."}:
+        settings |= marks
+        guesses.append(Guess("data.source.decimal", repr(marks["decimal"]), because))
+    return settings, guesses
+
+
+def _encoding(path: Path, content: bytes, said: Said) -> tuple[str, str]:
+    tried = [said.encoding] if said.encoding else ["utf-8"]
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff") and not said.encoding:
+        tried = ["utf-16"]
+    for name in tried:
+        try:
+            content.decode(name)
+        except LookupError:
+            raise SignalboxError(f"--encoding {name}: no known encoding") from None
+        except UnicodeDecodeError as error:
+            if said.encoding:
+                raise SignalboxError(
+                    f"--encoding {name}: {path} is not: byte 0x{content[error.start]:02x} at "
+                    f"position {error.start}"
+                ) from None
+        else:
+            return name, "given" if said.encoding else "its first bytes say so"
+    try:
+        content.decode("cp1252")
+    except UnicodeDecodeError:
+        return "latin-1", "not UTF-8, and bytes that Windows' own doesn't have"
+    windows = any(byte in content for byte in (b"\x80", b"\x84", b"\x93", b"\x94", b"\x96", b"\x92"))
+    return ("cp1252" if windows else "latin-1"), "not UTF-8; of western Europe, if it is text"
+
+
+def _delimiter(path: Path, text: str) -> str:
+    """Return the character by which the most fields come out, the same number in every line."""
+    widths = {}
+    for sign in DELIMITERS:
+        rows = _rows(text, sign, lines=200)
+        counts = [len(row) for row in rows]
+        if rows and counts[0] > 1 and sum(n == counts[0] for n in counts) >= 0.98 * len(counts):
+            widths[sign] = counts[0]
+    if not widths:
+        raise SignalboxError(
+            f"--data {path}: no delimiter of {', '.join(map(repr, DELIMITERS))} gives every line "
+            "the same number of fields; name it: --delimiter"
+        )
+    best = max(widths.values())
+    found = [sign for sign, count in widths.items() if count == best]
+    if len(found) > 1:
+        raise SignalboxError(
+            f"--data {path}: {' and '.join(map(repr, found))} both give {best} fields a line; say "
+            "which it is: --delimiter"
+        )
+    return found[0]
+
+
+def _rows(text: str, delimiter: str, lines: int = _SAMPLE_LINES) -> list[list[str]]:
+    """Read the first records; the last may be cut and isn't taken unless it is the only one."""
+    head = "".join(text.splitlines(keepends=True)[: lines + 1]) if len(text) < 1 << 24 else (
+        "".join(text[: 1 << 22].splitlines(keepends=True)[: lines + 1])
+    )  # fmt: skip
+    try:
+        rows = [row for row in csv.reader(io.StringIO(head), delimiter=delimiter) if row]
+    except csv.Error:
+        return []
+    return rows[:-1] if len(head) < len(text) and len(rows) > 2 else rows
+
+
+def _lacks_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first line has numbers where the columns below have numbers."""
+    first, rest = rows[0], rows[1:200]
+    numeric = [
+        i for i in range(len(first))
+        if rest and all(len(row) > i and _POINT_NUMBER.fullmatch(row[i].strip()) for row in rest)
+    ]  # fmt: skip
+    return bool(numeric) and all(_POINT_NUMBER.fullmatch(first[i].strip()) for i in numeric)
+
+
+def _marks(
+    path: Path, rows: Sequence[Sequence[str]], header: Sequence[str], said: Said
+) -> tuple[dict[str, Any], str]:
+    """Find the decimal mark and the mark of thousands."""
+    if said.decimal:
+        other = "." if said.decimal == "," else ","
+        pattern = re.compile(rf"[+-]?\d{{1,3}}(?:{re.escape(other)}\d{{3}})+(?:{re.escape(said.decimal)}\d+)?")
+        grouped = any(pattern.fullmatch(cell.strip()) for row in rows for cell in row)
+        return {"decimal": said.decimal} | ({"thousands": other} if grouped else {}), "given"
+    unclear = None
+    for i, name in enumerate(header):
+        cells = [row[i].strip() for row in rows if len(row) > i and row[i].strip()]
+        odd = [cell for cell in cells if "," in cell and not _ONE_NUMBER.fullmatch(cell)]
+        if not odd or not all(any(sign.isdigit() for sign in cell) for cell in odd):
+            continue
+        german = all(_COMMA_NUMBER.fullmatch(cell) for cell in cells)
+        english = all(_POINT_NUMBER.fullmatch(cell) for cell in cells)
+        if german and not english:
+            grouped = any("." in cell for row in rows for cell in row[i : i + 1])
+            found: dict[str, Any] = {"decimal": ","}
+            return found | ({"thousands": "."} if grouped else {}), (
+                f"column '{name}' holds numbers such as {odd[0]}"
+            )
+        if english and not german:
+            return {"decimal": ".", "thousands": ","}, f"column '{name}' holds such as {odd[0]}"
+        if english and german:
+            unclear = unclear or (name, odd[0])
+    if unclear:
+        raise SignalboxError(
+            f"--data {path}: column '{unclear[0]}': {unclear[1]} may be a thousand or a fraction; "
+            "say what the decimal mark is: --decimal . or --decimal ,"
+        )
+    return {"decimal": "."}, ""
+
+
+def inspect_table(
+    name: str, source: Mapping[str, Any], said: Said, *, root: Path = Path()
+) -> Table:
+    """Read a table as ``ingest`` does, and find out what section ``data`` should say.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set.
+    source : mapping of str to object
+        Section ``data.source``.
+    said : Said
+        What needn't be found out.
+    root : Path
+        Directory that relative paths begin at.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    SignalboxError
+        Naming the option that says what can't be found out.
+    """
+    import pandas as pd
+
+    from pipelines.mlops.data.sources import read_files
+
+    first: dict[str, Any] = {"name": name, "source": dict(source), "target": said.target or "?",
+                             "positive": "?"}  # fmt: skip
+    raw = pd.concat(
+        [part.frame for part in read_files(_typed(first), root)], ignore_index=True
+    )
+    columns = [str(column) for column in raw.columns]
+    table = Table(first, raw)
+    target = _target(raw, columns, said)
+    first["target"] = target
+    marks = _missing_marks(raw, table)
+    if marks:
+        first["missing_marks"] = marks
+    _positive(raw, target, marks, said, table)
+    _named(columns, said)
+    _key(raw, target, said, table)
+    _types(raw, table)
+    for column in said.ignore:
+        table.ignored.setdefault(column, "you said so")
+    first["ignore"] = [column for column in columns if column in table.ignored]
+    if said.after_outcome:
+        first["after_outcome"] = list(said.after_outcome)
+    _typed_table(raw, table)
+    _sensitive(table)
+    _leaks(table)
+    return table
+
+
+def _typed(data: Mapping[str, Any]) -> DataParams:
+    return validate_section(Path("params.yaml"), dict(data), DataParams, "data")
+
+
+def _texts(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    from pipelines.mlops.data.types import as_text
+
+    texts = as_text(column.astype(object) if column.dtype == "category" else column)
+    return texts.str.strip()
+
+
+def _target(raw: "pd.DataFrame", columns: Sequence[str], said: Said) -> str:
+    import difflib
+
+    if said.target is None:
+        two = [name for name in columns if _distinct(raw[name], 3) == 2]
+        hint = f"; with two values are {', '.join(two[:12])}" if two else ""
+        raise SignalboxError(f"--target: say which column is to be predicted{hint}")
+    if said.target not in columns:
+        near = difflib.get_close_matches(said.target, columns, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise SignalboxError(
+            f"--target {said.target}: there is no such column; {hint}there are "
+            f"{', '.join(columns[:40])}{', …' if len(columns) > 40 else ''}"
+        )
+    return said.target
+
+
+def _distinct(column: "pd.Series[Any]", limit: int) -> int:
+    try:
+        head = column.dropna().head(2_000).unique()
+        return len(head) if len(head) >= limit else int(column.nunique())
+    except TypeError:  # lists and the like
+        return 0
+
+
+def _named(columns: Sequence[str], said: Said) -> None:
+    for option, names in (("--ignore", said.ignore), ("--after-outcome", said.after_outcome)):
+        for column in names:
+            if column not in columns:
+                raise SignalboxError(f"{option} {column}: there is no such column")
+
+
+def _missing_marks(raw: "pd.DataFrame", table: Table) -> list[str]:
+    """Find texts that mean "no value": between numbers any known mark, elsewhere sure ones."""
+    import pandas as pd
+
+    from pipelines.mlops.data.types import KNOWN_MARKS
+
+    found: dict[str, list[str]] = {}
+    for name in raw.columns:
+        if raw[name].dtype not in ("str", "object") or _distinct(raw[name], 1) == 0:
+            continue
+        counts = _texts(raw[name]).dropna().value_counts()
+        marks = [str(text) for text in counts.index if str(text).lower() in KNOWN_MARKS]
+        if not marks:
+            continue
+        others = counts[~counts.index.isin(marks)]
+        numbers = pd.to_numeric(others.index.to_series().str.replace(",", "."), errors="coerce")
+        numeric = len(others) > 0 and bool(numbers.notna().all())
+        for mark in marks:
+            if numeric or mark.lower() in _SURE_MARKS:
+                found.setdefault(mark, []).append(str(name))
+    if found:
+        shown = "; ".join(f"{mark!r} in {', '.join(names[:3])}" for mark, names in found.items())
+        table.guesses.append(Guess("data.missing_marks", str(list(found)), shown))
+    return list(found)
+
+
+def _positive(
+    raw: "pd.DataFrame", target: str, marks: Sequence[str], said: Said, table: Table
+) -> None:
+    """Find the label that counts as 1; several others become one."""
+    texts = _texts(raw[target])
+    counts = texts[~texts.isin(["", *marks])].dropna().value_counts()
+    labels = sorted(map(str, counts.index))
+    shown = ", ".join(f"{label!r} ({counts[label]:,} rows)" for label in labels[:8])
+    if len(labels) < 2:
+        raise SignalboxError(f"--target {target}: holds {shown or 'no value'} alone; name another")
+    if said.positive is not None and said.positive not in labels:
+        raise SignalboxError(f"--positive {said.positive}: '{target}' has no such label; it has {shown}")
+    if len(labels) > 20:
+        raise SignalboxError(
+            f"--target {target}: holds {len(labels)} values, and a target has two labels; name "
+            "another column, or make one of two labels in the source"
+        )
+    positive = said.positive if said.positive is not None else _one_label(labels)
+    if positive is None or (len(labels) > 2 and said.positive is None):
+        merged = "; the others then count as one" if len(labels) > 2 else ""
+        raise SignalboxError(
+            f"--target {target}: holds {len(labels)} labels: {shown}; say which one counts as 1: "
+            f"--positive LABEL{merged}"
+        )
+    rest = [label for label in labels if label != positive]
+    if len(rest) > 1:
+        other = f"not {positive}"
+        table.data["replace"] = {target: dict.fromkeys(rest, other)}
+        rest = [other]
+    share = counts[positive] / counts.sum()
+    why = "you said so" if said.positive is not None else "it reads like a yes"
+    table.data["positive"] = positive
+    table.guesses.append(Guess("data.positive", f"{target} = {positive}",
+                               f"{why}; {share:.1%} of the rows"))  # fmt: skip
+    both = f"{positive!r} or {rest[0]!r}"
+    if said.favourable is not None:
+        if said.favourable not in (positive, rest[0]):
+            raise SignalboxError(f"--favourable {said.favourable}: is no label; there are {both}")
+        table.data["favourable"] = said.favourable
+    else:
+        table.guesses.append(Guess("data.favourable", "not filled in",
+            f"which label is good for the person: {both}? The audit needs it", asks=True))  # fmt: skip
+
+
+def _one_label(labels: Sequence[str]) -> str | None:
+    """Return the label that reads like a yes, if exactly one does."""
+    low = {label.lower(): label for label in labels}
+    if len(low) != 2:
+        return None
+    yes = [text for text in low if text in _POSITIVE]
+    if len(yes) == 1 and all(text in yes or text in _NEGATIVE for text in low) and set(low) != {"1", "2"}:
+        return low[yes[0]]
+    for text, label in low.items():
+        others = {f"{word}{sign}{text}" for word in ("no", "not", "non", "un", "kein", "nicht", "pas")
+                  for sign in ("", " ", "-", "_")}  # fmt: skip
+        if others & (set(low) - {text}):
+            return label
+    return None
+
+
+def _key(raw: "pd.DataFrame", target: str, said: Said, table: Table) -> None:
+    """Suggest the column that identifies a person; other keys are ignored."""
+    if said.subject_key is not None and said.subject_key.lower() != "none":
+        if said.subject_key not in raw.columns:
+            raise SignalboxError(
+                f"--subject-key {said.subject_key}: there is no such column; name one, or none"
+            )
+        table.data["subject_key"] = said.subject_key
+        table.guesses.append(Guess("data.subject_key", said.subject_key, "you said so"))
+        return
+    table.data["subject_key"] = None
+    keys = [] if said.subject_key else [name for name in map(str, raw.columns)
+                                        if name != target and _is_key(raw[name], name)]  # fmt: skip
+    people = [name for name in keys if _PERSON & set(words_of(name))]
+    if not keys:
+        twice = int(raw.astype(str).duplicated().sum())
+        told = f"; {twice:,} rows repeat another" if twice else ""
+        table.guesses.append(Guess("data.subject_key", "null", "no column names people: equal rows "
+                                   f"count as one subject{told}"))  # fmt: skip
+        return
+    chosen = min(people or keys, key=lambda name: (len(words_of(name)), list(raw.columns).index(name)))
+    distinct = int(raw[chosen].nunique())
+    table.data["subject_key"] = chosen
+    table.guesses.append(Guess("data.subject_key", chosen, f"{distinct:,} different values in "
+                               f"{len(raw):,} rows, and a key's name"))  # fmt: skip
+
+
+def _is_key(column: "pd.Series[Any]", name: str) -> bool:
+    words = words_of(name)
+    glued = words[-1] if words else ""
+    named = bool(_KEY & set(words)) or (
+        len(glued) > 3 and glued.endswith(("id", "nr")) and glued[:-2] in _PERSON
+    )  # fmt: skip
+    if not named or column.isna().any() or column.dtype == "float64":
+        return False
+    distinct = _distinct(column, 0) / max(len(column), 1)
+    return distinct >= 0.99 or (bool(_PERSON & set(words)) and distinct >= 0.05)
+
+
+_TEXT_LENGTH = 40
+_NAMES_ROWS = 0.9
+
+
+def _types(raw: "pd.DataFrame", table: Table) -> None:
+    """Find columns that are no input as they stand: dates, lists, free text, contacts, constants."""
+    from pipelines.mlops.data.types import Findings, typed_column
+
+    key, target = table.data["subject_key"], table.data["target"]
+    for name in map(str, raw.columns):
+        if name in (key, target):
+            continue
+        found = Findings()
+        typed = typed_column(raw[name], name, _typed(table.data), found)
+        problem = " ".join(found.problems)
+        if " holds dates" in problem or " holds durations" in problem:
+            what = "dates" if " holds dates" in problem else "durations"
+            table.ignored[name] = (
+                f"{what}: days that new rows don't share; as numbers: data.types, numeric"
+            )
+        elif "which no model reads" in problem:
+            table.ignored[name] = "lists, structs or bytes: no model reads them"
+        elif problem:
+            _decide(name, problem, table)
+        elif typed.notna().sum() == 0:
+            table.ignored[name] = "empty"
+        elif typed.nunique() == 1 and typed.notna().all():
+            table.ignored[name] = "one value in every row"
+        elif _CONTACT & set(words_of(name)) and typed.dtype == "str":
+            table.ignored[name] = "names or reaches a person"
+        elif typed.dtype == "str" and typed.nunique() >= _NAMES_ROWS * max(typed.notna().sum(), 50):
+            long = float(typed.dropna().str.len().mean()) > _TEXT_LENGTH
+            table.ignored[name] = "free text" if long else "differs in nearly every row, as names do"
+        elif name.lower().startswith("unnamed"):
+            table.ignored[name] = "without a name, as the row number that pandas writes"
+        elif _is_key(raw[name], name):
+            table.ignored[name] = "a key of its own; it teaches nothing about new rows"
+        else:
+            _sentinel(name, typed, table)
+
+
+def _decide(name: str, problem: str, table: Table) -> None:
+    """Take texts among numbers for categories, and say so: numbers of another country are errors."""
+    if "no number where the decimal mark" in problem:
+        raise SignalboxError(f"--decimal: {problem}")
+    table.data.setdefault("types", {})[name] = "categorical"
+    table.guesses.append(Guess(f"data.types.{name}", "categorical", problem, asks=True))
+
+
+def _sentinel(name: str, column: "pd.Series[Any]", table: Table) -> None:
+    """Ask about numbers such as -999 that stand far from all others."""
+    if column.dtype == "str":
+        return
+    values = column.dropna()
+    for mark in _SENTINELS:
+        rest = values[values != mark]
+        if len(rest) in (0, len(values)):
+            continue
+        low, high = float(rest.min()), float(rest.max())
+        far = mark < low - (high - low) if mark < 0 else mark > high + (high - low)
+        if far:
+            table.guesses.append(Guess("data.missing_marks", f"{mark}?",
+                f"column '{name}' holds it {len(values) - len(rest):,} times, far from its other "
+                f"values: add \"{mark}\" if it means no value", asks=True))  # fmt: skip
+
+
+def _typed_table(raw: "pd.DataFrame", table: Table) -> None:
+    """Type the table as ``ingest`` will; its error is an error here."""
+    from pipelines.mlops.data.columns import check_binary
+    from pipelines.mlops.data.table import name_rows, typed
+
+    data = table.params
+    table.frame = name_rows(typed(raw, data), data)
+    check_binary(table.frame, data, "--target")
+    for column, why in table.ignored.items():
+        table.guesses.append(Guess("data.ignore", column, why))
+
+
+def _sensitive(table: Table) -> None:
+    """Propose columns that the law protects; none is switched on."""
+    frame, data = table.frame, table.params
+    for name in map(str, frame.columns):
+        if name in (data.target, data.subject_key) or name in RESERVED:
+            continue
+        if what := sensitive_kind(name, frame[name]):
+            table.sensitive[name] = what
+            numeric = frame[name].dtype != "str"
+            if numeric and frame[name].nunique() > 6:
+                table.bins[name] = _edges(frame[name])
+            table.guesses.append(Guess("data.sensitive", name, f"looks like {what}; as long as it "
+                "isn't listed it is not audited" + ("" if name in table.ignored else
+                ", and the model sees it"), asks=True))  # fmt: skip
+
+
+def sensitive_kind(name: str, column: "pd.Series[Any]") -> str | None:
+    """Return what a column holds that the law protects, by its name or its values.
+
+    Parameters
+    ----------
+    name : str
+        The column's name.
+    column : pandas.Series, shape (n,)
+        Its typed values.
+
+    Returns
+    -------
+    str or None
+        A key of `SENSITIVE`.
+    """
+    words = set(words_of(name))
+    for kind, known in SENSITIVE.items():
+        if words & set(known):
+            return kind
+    if column.dtype != "str":
+        return None
+    values = {" ".join(words_of(str(value))) for value in column.dropna().unique()[:200]}
+    if len(values) > _MANY_VALUES:
+        return None
+    for kind, sets in _SENSITIVE_VALUES.items():
+        if len(values) > 1 and all(values & group for group in sets):
+            return kind
+    return None
+
+
+def _edges(column: "pd.Series[Any]") -> list[int]:
+    """Inner edges of groups: those of ages where they fit, else rounded quartiles."""
+    ages = [edge for edge in (25, 45, 65) if column.min() < edge < column.max()]
+    if len(ages) > 1:
+        return ages
+    return sorted({round(float(q)) for q in column.quantile([0.25, 0.5, 0.75])})
+
+
+def _leaks(table: Table) -> None:
+    """Propose columns that give the answer away or, by their names, come after the outcome."""
+    from pipelines.core.params import ValidateParams
+    from pipelines.mlops.data.leaks import check_columns
+
+    data = table.params
+    known = table.frame[table.frame[data.target].notna()]
+    for check in check_columns(known, data, ValidateParams(suite="x").leak_auc):
+        if check.decides_target:
+            table.suspects[check.name] = (
+                f"alone decides the target (ROC AUC {check.roc_auc:.3f}): made after it?"
+            )
+        elif check.names_rows and check.name not in table.ignored:
+            table.ignored[check.name] = "differs in nearly every row, as a key does"
+            table.data["ignore"].append(check.name)
+            table.guesses.append(Guess("data.ignore", check.name, table.ignored[check.name]))
+    stem = set(words_of(data.target)) - {"is", "has", "flag", "label", "target", "y"}
+    for name in map(str, table.frame.columns):
+        if name in (data.target, data.subject_key, *data.ignore, *data.after_outcome, *RESERVED):
+            continue
+        words = set(words_of(name))
+        if name not in table.suspects and (words & _AFTER and words & stem):
+            table.suspects[name] = "by its name it is filled in with the outcome"
+    for name, why in table.suspects.items():
+        table.guesses.append(Guess("data.after_outcome", name, why, asks=True))
+
+
+def source_section(kind: Kind, paths: Iterable[str], watch: str, form: Mapping[str, Any]) -> dict[str, Any]:
+    """Return section ``data.source``.
+
+    Parameters
+    ----------
+    kind : {"csv", "parquet"}
+        Its kind.
+    paths : iterable of str
+        Files, as the project names them.
+    watch : str
+        File or folder whose change makes ``ingest`` run again.
+    form : mapping of str to object
+        More keys of `CsvSource`.
+
+    Returns
+    -------
+    dict of str to object
+    """
+    section: dict[str, Any] = {"kind": kind, "paths": list(paths), "watch": watch, **form}
+    model = CsvSource if kind == "csv" else ParquetSource
+    validate_section(Path("params.yaml"), section, model, "data.source")
+    return section
