@@ -14,6 +14,10 @@ _ABOVE = slice(1, 3)
 there may be somebody else's."""
 
 
+NAME = "project.name"
+"""Key of ``release.yaml``: what the ids of a project's DAGs begin with."""
+
+
 _MARKS = (PIPELINE, "release.yaml", "params.yaml", "ledger/ledger.jsonl")
 """What a command takes a directory for a project by: not every project has a pipeline yet."""
 
@@ -71,11 +75,58 @@ def command_project(file: str) -> Chosen:
     return Chosen(here)
 
 
+def project_name(project: Path) -> str:
+    """Return a project's name; empty if it has none, as the bundled demo project.
+
+    Only this key of ``release.yaml`` is looked at: Airflow asks whenever it reads a DAG file. The
+    typed model checks it together with the rest of its section
+    (`pipelines.core.runtime.ProjectParams`).
+
+    Parameters
+    ----------
+    project : Path
+        Its top directory.
+
+    Returns
+    -------
+    str
+        Empty too where ``release.yaml`` isn't readable: whoever reads more of it says so.
+    """
+    import yaml
+
+    section, _, key = NAME.partition(".")
+    try:
+        found = yaml.load((project / "release.yaml").read_bytes(), yaml.CSafeLoader)
+        name = found[section][key]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return ""
+    return name if isinstance(name, str) else ""
+
+
+def dag_id(project: Path, dag: str) -> str:
+    """Return the id of one of a project's DAGs: ``churn.model_release``, or ``model_release``.
+
+    Parameters
+    ----------
+    project : Path
+    dag : str
+        The DAG's name: that of its file, and of the product that it releases.
+    """
+    name = project_name(project)
+    return f"{name}.{dag}" if name else dag
+
+
+def dag_name(dag_id: str) -> str:
+    """Return the name of the DAG with an id, without its project's: names have no dots."""
+    return dag_id.rpartition(".")[2]
+
+
 def find_project(file: str) -> Path:
     """Return the project's top directory.
 
     It is what ``$SIGNALBOX_PROJECT`` names; else the one that `file` is part of, as DAG files and a
-    checkout are; else the current directory.
+    checkout are; else the current directory. A file of a project with another name belongs to that
+    project all the same: one Airflow may read the DAG files of several.
 
     Parameters
     ----------
@@ -95,13 +146,24 @@ def find_project(file: str) -> Path:
     named = os.environ.get(VARIABLE)
     if named:
         project = Path(named).expanduser().resolve()
+        own = _project_around(file)
+        if own is not None and project_name(own) not in ("", project_name(project)):
+            return own
         if not (project / PIPELINE).is_file():
             raise SignalboxError(f"${VARIABLE}: {project} has no {PIPELINE}; name a project's top")
         return project
+    around = _project_around(file)
+    if around is not None:
+        return around
     here = Path.cwd().resolve()
-    for directory in (*Path(file).resolve().parents[_ABOVE], here):
-        if (directory / PIPELINE).is_file():
-            return directory
+    if (here / PIPELINE).is_file():
+        return here
     raise SignalboxError(
         f"{here} has no {PIPELINE}: start in the project's top directory, or set ${VARIABLE} to it"
     )
+
+
+def _project_around(file: str) -> Path | None:
+    """Return the project that a file is part of."""
+    above = Path(file).resolve().parents[_ABOVE]
+    return next((directory for directory in above if (directory / PIPELINE).is_file()), None)

@@ -16,7 +16,7 @@ from tests.support.wheels import ROOT, install_alone
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the wheel is installed, alone."""
-    parts = ["setup.py", "pyproject.toml", "README.md", "LICENSE", "params.schema.json"]
+    parts = ["setup.py", "pyproject.toml", "README.md", "LICENSE", "params.schema.json", "dvc.yaml"]
     parts += ["pipelines", "plugins", "dags", "expectations"]
     return install_alone(parts, ".", tmp_path_factory.mktemp("signalbox"))
 
