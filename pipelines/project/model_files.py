@@ -20,8 +20,10 @@ key that is unique     nine tenths of the share of different values seen
 =====================  ==========================================================================
 """
 
+import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -523,3 +525,96 @@ def suite_path(name: str) -> Path:
     from pipelines.core.artifacts import EXPECTATIONS
 
     return EXPECTATIONS / f"{name}.json"
+
+
+def merged(before: str, texts: Sequence[str], file: Path) -> tuple[str, list[str]]:
+    """Add sections to a YAML file; what stands there stays.
+
+    Parameters
+    ----------
+    before : str
+        The file as it is; empty = there is none.
+    texts : sequence of str
+        What is to be added, with comments; each begins with comments or a top-level key.
+    file : Path
+        Its name, for errors.
+
+    Returns
+    -------
+    text : str
+        The file as it should be. Sections that are new follow byte by byte; where a section is
+        there already, keys that it lacks are added, and sources by their names.
+    kept : list of str
+        Keys that were to be written with another value, and stay.
+
+    Raises
+    ------
+    SignalboxError
+        If the file isn't a mapping.
+    """
+    from pipelines.core.settings import read_mapping
+
+    known = (read_mapping(file) or {}) if before else {}
+    kept: list[str] = []
+    text = before
+    for addition in texts:
+        for section, block in _blocks(addition, with_head=not text):
+            if section in known:
+                text = _deepened(text, section, block, kept)
+            else:
+                text = f"{text.rstrip()}\n\n{block}" if text.strip() else block
+                known[section] = None
+    return text.rstrip() + "\n", kept
+
+
+def _blocks(text: str, *, with_head: bool) -> list[tuple[str, str]]:
+    """Cut a file into its sections; comments before the first belong to it, or are left out."""
+    parts = re.split(r"^(?=[a-z_]+:)", text, flags=re.MULTILINE)
+    head, sections = parts[0], parts[1:]
+    found = [(part.split(":", 1)[0], part.rstrip() + "\n") for part in sections]
+    if with_head and head.strip() and found:
+        found[0] = (found[0][0], f"{head.rstrip()}\n\n{found[0][1]}")
+    return found
+
+
+def _deepened(text: str, section: str, block: str, kept: list[str]) -> str:
+    """Add to one section the keys that it lacks, by ruamel, which keeps comments."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = 10_000
+    old, new = yaml.load(text), yaml.load(block)
+    if old[section] is None:
+        old[section] = new[section]
+    elif not _fill(old[section], new[section], section, kept):
+        return text
+    stream = io.StringIO()
+    yaml.dump(old, stream)
+    return stream.getvalue()
+
+
+def _fill(old: Any, new: Any, path: str, kept: list[str]) -> bool:
+    """Fill in what `old` lacks; return whether anything was."""
+    changed = False
+    for key, value in new.items():
+        here = f"{path}.{key}"
+        if key not in old:
+            old[key] = value
+            if key in new.ca.items:
+                old.ca.items[key] = new.ca.items[key]
+            changed = True
+        elif isinstance(value, dict) and isinstance(old[key], dict):
+            changed |= _fill(old[key], value, here, kept)
+        elif key == "sources" and isinstance(old[key], list):
+            names = {source.get("name") for source in old[key]}
+            for source in value:
+                if source["name"] not in names:
+                    old[key].append(source)
+                    changed = True
+                elif source["name"] != "airflow" and source not in old[key]:
+                    kept.append(f"{here}: {source['name']}")
+        elif old[key] != value:
+            kept.append(here)
+    return changed

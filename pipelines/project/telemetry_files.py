@@ -1,0 +1,777 @@
+"""What ``init`` finds out and writes for alert rules and incidents: sources, routing, section ``aiops``.
+
+A file's form is told by its content, never by its name alone. What no reader knows is an error that
+names the file, and says which forms there are.
+"""
+
+import gzip
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipelines.core.errors import SignalboxError
+from pipelines.core.settings import NOT_FILLED_IN
+from pipelines.project.columns import Guess, words_of
+from pipelines.project.model_files import inline
+
+FORMS = (
+    "webhook payloads of Alertmanager (a folder), its event recorder's JSONL, Prometheus' series "
+    "ALERTS (the JSON of a range query), PagerDuty's export (CSV or JSON), Opsgenie's (JSON), or a "
+    "CSV, JSONL or Parquet table with a column of begins and one of names"
+)
+
+_STARTS = ("starts_at", "startsat", "started_at", "start", "begin", "fired_at", "firing_at",
+           "triggered_at", "created_at", "createdat", "created_on", "timestamp", "time", "date",
+           "opened_at", "opened", "at")  # fmt: skip
+_ENDS = ("ends_at", "endsat", "ended_at", "end", "resolved_at", "resolvedat", "closed_at", "closed",
+         "cleared_at", "recovered_at", "resolved_on")  # fmt: skip
+_NAMES = ("alertname", "alert_name", "alert", "name", "title", "check", "rule", "message", "summary",
+          "signature")  # fmt: skip
+_COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "alerts": {
+        "starts_at": _STARTS,
+        "ends_at": _ENDS,
+        "name": _NAMES,
+        "acknowledged_at": ("acknowledged_at", "acked_at", "ack_at", "acknowledgedat"),
+        "acted": ("acted", "acknowledged", "acked"),
+        "ticket_id": ("ticket_id", "ticket", "incident_id", "incident"),
+    },
+    "tickets": {
+        "ticket_id": ("ticket_id", "id", "key", "number", "issue_key"),
+        "opened_at": ("opened_at", "opened", "created_at", "created", "start", "starts_at"),
+        "closed_at": ("closed_at", "closed", "resolved_at", "resolved", "end", "ends_at"),
+        "kind": ("kind", "type", "issue_type"),
+        "severity": ("severity", "priority"),
+        "service": ("service", "component", "application"),
+        "team": ("team", "group", "assignment_group"),
+        "title": ("title", "summary", "short_description", "subject"),
+        "resolution": ("resolution", "close_notes"),
+        "fix": ("fix", "fix_key"),
+    },
+    "changes": {
+        "change_id": ("change_id", "id", "key", "number", "sha"),
+        "at": ("at", "time", "timestamp", "deployed_at", "created_at", "date"),
+        "kind": ("kind", "type"),
+        "service": ("service", "component", "application", "app"),
+        "version": ("version", "tag", "release"),
+        "author": ("author", "user", "deployer"),
+        "title": ("title", "summary", "description", "message"),
+    },
+    "metrics": {
+        "at": ("at", "time", "timestamp", "datetime", "date", "ts", "ds"),
+        "name": ("name", "metric", "metric_name", "__name__"),
+        "value": ("value", "val"),
+        "kind": ("kind",),
+        "unit": ("unit",),
+    },
+}
+"""Table of the contract → its columns → what files call them, the likeliest first."""
+
+_NEEDED = {"alerts": ("starts_at", "name"), "tickets": ("ticket_id", "opened_at"),
+           "changes": ("change_id", "at"), "metrics": ("at",)}  # fmt: skip
+_LABEL_VALUES = 500
+"""Columns of so many different values, or fewer, in the first rows are labels."""
+_HEAD_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of telemetry, as ``aiops.telemetry.sources`` has it, and why."""
+
+    settings: dict[str, Any]
+    guess: Guess
+
+
+@dataclass
+class RuleFiles:
+    """Today's configuration, by absolute path.
+
+    Attributes
+    ----------
+    alertmanager_yml : str
+        The file that routes alerts.
+    watch : str
+        File or folder whose change makes the rules' stages run again.
+    prometheus : list of str
+        Each ``prometheus.yml``.
+    guesses : list of Guess
+        What was found out.
+    """
+
+    alertmanager_yml: str
+    watch: str
+    prometheus: list[str] = field(default_factory=list)
+    guesses: list[Guess] = field(default_factory=list)
+
+
+def find_sources(
+    alerts: Path | None, telemetry: Path | None, hold_seconds: int | None = None
+) -> list[Source]:
+    """Find the sources in a history of alerts and in a folder of telemetry.
+
+    Parameters
+    ----------
+    alerts : Path or None
+        A file, or a folder: payloads, or files of alerts with tickets and changes beside them.
+    telemetry : Path or None
+        Folder of metrics, logs and traces; its folders are looked into as well.
+    hold_seconds : int or None
+        How long an alert without an end lasts.
+
+    Returns
+    -------
+    list of Source
+        Names differ.
+
+    Raises
+    ------
+    SignalboxError
+        Naming the option and the file that has no known form.
+    """
+    found: list[Source] = []
+    if alerts is not None:
+        found += _history(alerts.expanduser().resolve(), hold_seconds)
+        if not any(_brings_alerts(source.settings) for source in found):
+            raise SignalboxError(f"--alerts {alerts}: holds no alerts; there may be {FORMS}")
+    if telemetry is not None:
+        found += _telemetry(telemetry.expanduser().resolve())
+    names: dict[str, int] = {}
+    unique = []
+    for source in found:
+        name = str(source.settings["name"])
+        names[name] = names.get(name, 0) + 1
+        settings = source.settings if names[name] == 1 else {
+            **source.settings, "name": f"{name}-{names[name]}"}  # fmt: skip
+        unique.append(Source(settings, source.guess))
+    return unique
+
+
+def _brings_alerts(settings: Mapping[str, Any]) -> bool:
+    kinds = ("alertmanager_webhook", "alertmanager_events", "prometheus_export", "pagerduty")
+    return settings["kind"] in kinds or settings.get("table") == "alerts"
+
+
+def _history(path: Path, hold_seconds: int | None) -> list[Source]:
+    if not path.exists():
+        raise SignalboxError(f"--alerts {path}: no such file or folder")
+    if path.is_file():
+        return [_alert_source(path, hold_seconds, "--alerts")]
+    # Files of this very folder say what it is; payloads may lie below it as well.
+    files = sorted(file for file in path.iterdir() if file.is_file() and _is_data(file))
+    payloads = next((file for file in sorted(path.rglob("*.json")) if _is_payload(file)), None)
+    if payloads is not None:
+        count = sum(1 for _ in path.rglob("*.json"))
+        settings = {"name": "alertmanager", "kind": "alertmanager_webhook", "folder": str(path)}
+        return [Source(settings, Guess("aiops.telemetry.sources", "alertmanager_webhook",
+                                       f"{path}: {count:,} webhook payloads"))]  # fmt: skip
+    found = [_alert_source(file, hold_seconds, "--alerts") for file in files]
+    if not found:
+        raise SignalboxError(f"--alerts {path}: the folder holds none of: {FORMS}")
+    return found
+
+
+def _is_data(file: Path) -> bool:
+    endings = {suffix.lower() for suffix in file.suffixes}
+    known = {".csv", ".json", ".jsonl", ".ndjson", ".parquet"}
+    return not file.name.startswith((".", "_")) and bool(endings & known)
+
+
+def _is_payload(file: Path) -> bool:
+    document = _document(file)
+    return isinstance(document, dict) and "alerts" in document and (
+        "groupKey" in document or "receiver" in document
+    )  # fmt: skip
+
+
+def _head(file: Path) -> bytes:
+    try:
+        opener: Any = gzip.open if file.suffix == ".gz" else open
+        with opener(file, "rb") as stream:
+            return bytes(stream.read(_HEAD_BYTES))
+    except (OSError, EOFError) as error:
+        raise SignalboxError(f"{file}: cannot be read: {error}") from error
+
+
+def _document(file: Path) -> Any:
+    """The file as one JSON document, or its first line; None if it is neither."""
+    head = _head(file)
+    if head[:1] not in (b"{", b"[") and head.lstrip()[:1] not in (b"{", b"["):
+        return None
+    if len(head) < _HEAD_BYTES:
+        try:
+            return json.loads(head)
+        except ValueError:
+            pass
+    try:
+        return json.loads(head.split(b"\n", 1)[0])
+    except ValueError:
+        pass
+    if len(head) < _HEAD_BYTES:
+        return None
+    try:
+        return json.loads(file.read_bytes()) if file.suffix != ".gz" else json.loads(
+            gzip.decompress(file.read_bytes()))  # fmt: skip
+    except ValueError:
+        return None
+
+
+def _is_lines(file: Path) -> bool:
+    lines = [line for line in _head(file).splitlines() if line.strip()][:2]
+    return len(lines) == 2 and all(line.lstrip()[:1] == b"{" and line.rstrip()[-1:] == b"}"
+                                   for line in lines)  # fmt: skip
+
+
+def _alert_source(file: Path, hold_seconds: int | None, option: str) -> Source:
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", file.name.split(".")[0]).strip("-.") or "alerts"
+
+    def source(kind: str, why: str, **more: Any) -> Source:
+        settings = {"name": name, "kind": kind, "files": [str(file)], **more}
+        return Source(settings, Guess("aiops.telemetry.sources", f"{name}: {kind}", why))
+
+    document = _document(file)
+    first = document[0] if isinstance(document, list) and document else document
+    if isinstance(document, dict):
+        if isinstance(document.get("data"), dict) and document["data"].get("resultType") == "matrix":
+            return source("prometheus_export", f"{file.name}: answer of a range query")
+        if "incidents" in document or "log_entries" in document:
+            return source("pagerduty", f"{file.name}: PagerDuty's incidents")
+        records = document.get("data")
+        if isinstance(records, list) and records and _is_opsgenie(records[0]):
+            return _opsgenie(source, file, records, hold_seconds)
+        if {"event", "alerts"} <= document.keys() or document.get("type") in ("alert", "notification"):
+            return source("alertmanager_events", f"{file.name}: Alertmanager's event recorder")
+    if isinstance(first, dict) and _is_opsgenie(first):
+        records = document if isinstance(document, list) else [first]
+        return _opsgenie(source, file, records, hold_seconds)
+    rows = _rows(file, option)
+    low = {str(key).lower() for key in rows[0]}
+    if {"incident_number", "created_on"} <= low or {"id", "incident_number"} <= low:
+        return source("pagerduty", f"{file.name}: columns of PagerDuty's export")
+    table = _table_of(file, rows)
+    return _mapped(source, file, rows, table, hold_seconds, option)
+
+
+def _is_opsgenie(record: Any) -> bool:
+    return isinstance(record, dict) and {"tinyId", "message", "createdAt"} <= record.keys()
+
+
+def _opsgenie(
+    source: Any, file: Path, records: Sequence[Mapping[str, Any]], hold_seconds: int | None
+) -> Source:
+    """Opsgenie's alerts; what is closed was changed last when it was closed."""
+    closed = sum(record.get("status") == "closed" for record in records) / len(records)
+    columns = {"name": "message", "starts_at": "createdAt", "acted": "acknowledged"}
+    if closed >= 0.95:
+        columns["ends_at"] = "updatedAt"
+    elif not hold_seconds:
+        raise SignalboxError(
+            f"--hold-seconds: {file}: {1 - closed:.0%} of Opsgenie's alerts aren't closed; say how "
+            "long an alert lasts whose end nobody knows, for example --hold-seconds 300"
+        )
+    labels = {"severity": "priority", "source": "source"}
+    labels = {label: column for label, column in labels.items() if column in records[0]}
+    held = {} if "ends_at" in columns else {"hold_seconds": hold_seconds}
+    more = {"labels_json": "details"} if isinstance(records[0].get("details"), dict) else {}
+    form = {} if _is_lines(file) else {"format": "json"}
+    settings = {"table": "alerts", **form, "columns": columns, "labels": labels, **more, **held}
+    return source("table", f"{file.name}: Opsgenie's alerts", **settings)  # type: ignore[no-any-return]
+
+
+def _rows(file: Path, option: str) -> list[dict[str, Any]]:
+    """Return the first records of a table."""
+    endings = {suffix.lower() for suffix in file.suffixes}
+    rows: list[dict[str, Any]] = []
+    if ".parquet" in endings:
+        import pyarrow.parquet as pq
+
+        batch = next(pq.ParquetFile(file).iter_batches(2_000), None)
+        rows = batch.to_pylist() if batch is not None else []
+    elif _is_lines(file):
+        lines = _head(file).splitlines()[:-1] or _head(file).splitlines()
+        rows = [json.loads(line) for line in lines[:2_000] if line.strip()]
+    elif isinstance(document := _document(file), list):
+        rows = [record for record in document[:2_000] if isinstance(record, dict)]
+    elif ".csv" in endings:
+        import csv
+
+        text = _head(file).decode("utf-8-sig", errors="replace")
+        delimiter = _csv_delimiter(text)
+        rows = [dict(row) for row in csv.DictReader(io.StringIO(text), delimiter=delimiter)][:2_000]
+    if not rows:
+        raise SignalboxError(f"{option} {file}: no known form, or empty; there may be {FORMS}")
+    return rows
+
+
+def _csv_delimiter(text: str) -> str:
+    line = text.splitlines()[0] if text else ""
+    return max(",;\t|", key=line.count)
+
+
+def _table_of(file: Path, rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the rows of a table are: by the file's name, else alerts."""
+    words = set(words_of(file.name.split(".")[0]))
+    if words & {"ticket", "tickets", "incident", "incidents", "issues", "jira"}:
+        return "tickets"
+    if words & {"change", "changes", "deployments", "deploys", "releases"}:
+        return "changes"
+    return "alerts"
+
+
+def _columns(table: str, names: Iterable[str]) -> dict[str, str]:
+    """Map the contract's columns to those of a file."""
+    low = {re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"): name for name in names}
+    found: dict[str, str] = {}
+    for column, known in _COLUMNS[table].items():
+        taken = set(found.values())
+        match = next((low[name] for name in known if name in low and low[name] not in taken), None)
+        if match is not None:
+            found[column] = match
+    return found
+
+
+def _mapped(
+    source: Any,
+    file: Path,
+    rows: Sequence[Mapping[str, Any]],
+    table: str,
+    hold_seconds: int | None,
+    option: str,
+) -> Source:
+    names = [str(name) for name in rows[0] if name is not None]
+    columns = _columns(table, names)
+    nested = next((name for name in names if isinstance(rows[0][name], dict) and "label" in name.lower()),
+                  None)  # fmt: skip
+    settings: dict[str, Any] = {"table": table}
+    if table == "alerts":
+        if nested is not None:
+            settings["labels_json"] = nested
+            if "alertname" in rows[0][nested]:
+                columns.pop("name", None)
+        labels = _labels(rows, [name for name in names if name not in columns.values()])
+        if labels and nested is None:
+            settings["labels"] = labels
+    lacking = [name for name in _NEEDED[table] if name not in columns
+               and not (name == "name" and nested is not None)]  # fmt: skip
+    if lacking:
+        raise SignalboxError(
+            f"{option} {file}: no column looks like {' or '.join(lacking)} of {table}; it has "
+            f"{', '.join(names[:20])}: rename one ({', '.join(_COLUMNS[table][lacking[0]][:4])}), or "
+            f"there may be {FORMS}"
+        )
+    if table == "alerts" and "ends_at" not in columns:
+        if not hold_seconds:
+            raise SignalboxError(
+                f"--hold-seconds: {file} has no column that says when an alert ended ({', '.join(_ENDS[:4])}"
+                "); say how long one lasts, for example --hold-seconds 300"
+            )
+        settings["hold_seconds"] = hold_seconds
+    if table == "tickets" and "kind" not in columns:
+        settings["constants"] = {"kind": "incident"}
+    if table == "changes" and "kind" not in columns:
+        settings["constants"] = {"kind": "deployment"}
+    if ".csv" in file.suffixes and (sign := _csv_delimiter(_head(file).decode(errors="replace"))) != ",":
+        settings["delimiter"] = sign
+    told = ", ".join(f"{name} = {column}" for name, column in columns.items())
+    return source("table", f"{file.name}: {table}: {told}", columns=columns, **settings)  # type: ignore[no-any-return]
+
+
+def _labels(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, str]:
+    """Columns of texts with few values are labels; keys, times and long texts aren't."""
+    labels = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        texts = [value for value in values if isinstance(value, str) and value]
+        few = len(set(texts)) <= min(_LABEL_VALUES, max(len(rows) // 2, 1))
+        if texts and few and max(map(len, texts)) <= 80 and not _looks_like_time(texts[0]):
+            labels[re.sub(r"[^A-Za-z0-9_]", "_", name)] = name
+    return labels
+
+
+def _looks_like_time(text: str) -> bool:
+    return bool(re.match(r"\d{4}-\d{2}-\d{2}", text)) or text.replace(".", "", 1).isdigit()
+
+
+_OTLP = {"resourceMetrics": "otlp_metrics", "resourceLogs": "otlp_logs", "resourceSpans": "otlp_traces"}
+
+
+def _telemetry(folder: Path) -> list[Source]:
+    """Find the forms of a folder's files; files of one form, ending and folder are one source."""
+    if not folder.is_dir():
+        raise SignalboxError(f"--telemetry {folder}: no such folder")
+    groups: dict[tuple[str, str, str], tuple[dict[str, Any], int]] = {}
+    strange = []
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if file.name.startswith((".", "_")) or "truth" in file.relative_to(folder).parts:
+            continue
+        settings = _signal(file)
+        if settings is None:
+            strange.append(file.relative_to(folder).as_posix())
+            continue
+        endings = "".join(suffix for suffix in file.suffixes if not suffix[1:].isdigit())
+        key = (json.dumps(settings, sort_keys=True), file.parent.as_posix(), endings)
+        groups[key] = (settings, groups.get(key, ({}, 0))[1] + 1)
+    found = []
+    for (_, parent, endings), (settings, count) in groups.items():
+        kind = str(settings["kind"])
+        what = settings.get("table") or kind
+        pattern = f"{parent}/*{endings}"
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{Path(parent).name}-{what}").strip("-.")
+        told = f"{count:,} file(s), {pattern}"
+        found.append(Source({"name": name, **settings, "files": [pattern]},
+                            Guess("aiops.telemetry.sources", f"{name}: {kind}", told)))  # fmt: skip
+    if strange:
+        shown = ", ".join(strange[:5]) + (", …" if len(strange) > 5 else "")
+        guess = Guess("aiops.telemetry.sources", "not read", f"no known form: {shown}", asks=True)
+        found = [*found, Source({}, guess)] if found else []
+    if not found:
+        raise SignalboxError(
+            f"--telemetry {folder}: no file has a known form (wide or long CSV of metrics, OpenMetrics, "
+            f"OTLP, Jaeger or Zipkin JSON, log files, JSON lines); it has {', '.join(strange[:5])}"
+        )
+    return found
+
+
+def _signal(file: Path) -> dict[str, Any] | None:
+    """Return the settings of a source for a file of metrics, logs or traces; None = unknown."""
+    endings = {suffix.lower() for suffix in file.suffixes}
+    document = _document(file)
+    first = document[0] if isinstance(document, list) and document else document
+    if isinstance(document, dict):
+        for key, kind in _OTLP.items():
+            if key in document:
+                return {"kind": kind}
+        traces = document.get("data")
+        if isinstance(traces, list) and traces and isinstance(traces[0], dict) and "traceID" in traces[0]:
+            return {"kind": "jaeger"}
+    if isinstance(first, dict):
+        if {"traceId", "id"} <= first.keys():
+            return {"kind": "zipkin"}
+        if first.keys() & {"message", "msg", "body", "event", "log"}:
+            return {"kind": "log_jsonl"}
+        if first.keys() & {"metric", "value", "metric_name"}:
+            return _metrics(file)
+        return None
+    if endings & {".csv", ".parquet"}:
+        return _metrics(file)
+    head = _head(file)
+    if re.search(rb"^# (TYPE|HELP) ", head, re.MULTILINE):
+        return {"kind": "openmetrics"}
+    if endings & {".log", ".txt", ".out", ".err"} or file.suffix[1:].isdigit():
+        return {"kind": "log_files"}
+    return None
+
+
+def _metrics(file: Path) -> dict[str, Any] | None:
+    rows = _rows(file, "--telemetry")
+    names = [str(name) for name in rows[0] if name is not None]
+    table = _table_of(file, rows)
+    if table in ("tickets", "changes"):
+        columns = _columns(table, names)
+        if not set(_NEEDED[table]) <= set(columns):
+            return None
+        kind = {"tickets": "incident", "changes": "deployment"}[table]
+        more = {} if "kind" in columns else {"constants": {"kind": kind}}
+        return {"kind": "table", "table": table, "columns": columns, **more}
+    columns = _columns("metrics", names)
+    if "at" not in columns:
+        return None
+    others = [name for name in names if name not in columns.values()]
+    settings: dict[str, Any] = {"kind": "table", "table": "metrics"}
+    delimiter = _csv_delimiter(_head(file).decode(errors="replace")) if ".csv" in file.suffixes else ","
+    more = {} if delimiter == "," else {"delimiter": delimiter}
+    labels = _labels(rows, others)
+    held = {"labels": labels} if labels else {}
+    if {"name", "value"} <= set(columns):
+        return {**settings, **more, "columns": columns, **held}
+    numeric = [name for name in names if name != columns["at"] and _is_numeric(rows, name)]
+    values = {re.sub(r"[^A-Za-z0-9_:]", "_", name): name for name in numeric}
+    if not values:
+        return None
+    kept = {label: column for label, column in labels.items() if column not in numeric}
+    return {**settings, **more, "columns": {"at": columns["at"]}, "values": values,
+            **({"labels": kept} if kept else {})}  # fmt: skip
+
+
+def _is_numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    values = [row.get(name) for row in rows if row.get(name) not in (None, "")]
+    try:
+        return bool(values) and all(float(str(value)) is not None for value in values)
+    except ValueError:
+        return False
+
+
+def rules_files(alertmanager: Path, prometheus: Path | None) -> RuleFiles:
+    """Check today's configuration, and name its files.
+
+    They are read where they are, never copied: an alertmanager.yml may hold secrets, and a copy in
+    git would keep them.
+
+    Parameters
+    ----------
+    alertmanager : Path
+        ``alertmanager.yml``.
+    prometheus : Path or None
+        A ``prometheus.yml``, or a folder of them.
+
+    Returns
+    -------
+    RuleFiles
+
+    Raises
+    ------
+    SignalboxError
+        Naming the option and the file.
+    """
+    import yaml
+
+    from pipelines.aiops.alerting.config import load_config
+
+    file = alertmanager.expanduser().resolve()
+    if not file.is_file():
+        raise SignalboxError(f"--alertmanager {alertmanager}: no such file")
+    load_config(file)
+    found: list[str] = []
+    guesses = [Guess("aiops.export_rules.alertmanager_yml", str(file), "read where it is, not copied")]
+    if prometheus is not None:
+        place = prometheus.expanduser().resolve()
+        files = sorted([*place.rglob("*.yml"), *place.rglob("*.yaml")]) if place.is_dir() else [place]
+        for one in files:
+            try:
+                content = yaml.safe_load(one.read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+                raise SignalboxError(f"--prometheus {one}: cannot be read: {error}") from error
+            if isinstance(content, dict) and content.keys() & {"global", "scrape_configs", "rule_files"}:
+                found.append(str(one))
+        if not found:
+            raise SignalboxError(
+                f"--prometheus {prometheus}: no prometheus.yml there (with global, rule_files or "
+                "scrape_configs)"
+            )
+        guesses.append(Guess("aiops.export_rules.prometheus", f"{len(found)} file(s)", ", ".join(found)))
+    else:
+        guesses.append(Guess("aiops.export_rules.prometheus", "[]", "without a prometheus.yml nothing is "
+                             "held: name it with --prometheus, or there", asks=True))  # fmt: skip
+    return RuleFiles(str(file), str(file.parent if found else file), found, guesses)
+
+
+_POLICY = """\
+- {id: history, figure: alert_history.quarantined_share, compare: at_most, threshold: 0.01,
+   protects: nothing is learned from records that could not be read, reason: engineering
+   judgement; many broken records mean that a source changed}
+- {id: incidents_linked, figure: alert_history.incidents_linked_share, compare: at_least,
+   threshold: 0.5, on_fail: review, protects: what is missed is known by the alerts that people
+   linked to incidents, reason: engineering judgement; a link by service and time is a guess}
+- {id: links_hold, figure: alert_history.suspiciously_linked_share, compare: at_most, threshold:
+   0.25, on_fail: review, protects: the incidents that judge are those that people had, reason:
+   'worst case; with a quarter unjudged and a tenth of the rest missed (risk), two of three are
+   told'}
+- {id: ends_known, figure: alert_history.open_share, compare: at_most, threshold: 0.01, on_fail:
+   review, protects: an alert whose end was lost is not taken for one that fires on, reason:
+   engineering judgement; one lost end in a hundred moves what a replay counts by points}
+- {id: durations_observed, figure: alert_history.assumed_share, compare: at_most, threshold: 0.5,
+   on_fail: review, protects: rules rest on how long alerts were seen to last, reason:
+   'engineering judgement; where most ends are a setting, so is what the replay says of them'}
+- {id: no_points_in_time, figure: alert_history.zero_length_share, compare: at_most, threshold:
+   0.1, on_fail: review, protects: alerts last until somebody can be notified of them, reason:
+   'engineering judgement; what ends as it starts is never paged, and makes today look silent'}
+- {id: no_incident_missed, figure: replay_rules.missed, compare: at_most, threshold: 1, protects:
+   people are notified of the incidents that they are notified of today, reason: 'measured; rules
+   that hold too much miss three and more of a hundred, good ones none or one'}
+- {id: most_are_told, figure: replay_rules.missed_of_all_at_least, compare: at_most, threshold:
+   0.05, protects: incidents whose tickets name no fix aren't missed in numbers either, reason:
+   'engineering judgement; tickets that link noise explain some misses, not one in twenty'}
+- {id: nothing_vanishes, figure: replay_rules.vanished, compare: at_most, threshold: 0, on_fail:
+   review, protects: what nobody is paged of still reaches a chat or a mailbox, reason: 'a rule
+   may take an alert from the pager, not from everywhere; without any chat a missed incident
+   vanishes'}
+- {id: heartbeats, figure: replay_rules.heartbeats_changed, compare: at_most, threshold: 0,
+   protects: whatever takes alarm when a heartbeat stays away hears it as often as today, reason:
+   a dead man's switch that a rule silences looks like a dead monitoring system}
+- {id: enough_incidents, figure: replay_rules.credible_incidents, compare: at_least, threshold:
+   30, on_fail: review, protects: what is judged can be judged, reason: 'with 30 incidents and
+   none missed, at most 9.5 % are; with fewer nobody can tell'}
+- {id: risk, figure: replay_rules.missed_share, compare: at_most, threshold: 0.1, on_fail: review,
+   protects: few missed in the history means few missed later, reason: 'engineering judgement; the
+   upper bound counts, but cannot tell 1 % from 3 %'}
+- {id: delayed, figure: replay_rules.late_5m_share, compare: at_most, threshold: 0.1, on_fail:
+   review, protects: people are notified of most incidents about as early as today, reason:
+   measured; good rules delay one in twenty by more than five minutes}
+- {id: held_for_too_long, figure: replay_rules.late_5m_share, compare: at_most, threshold: 0.25,
+   protects: alerts that matter are not held until they are over, reason: measured; lone alerts
+   held for ten minutes without looking for company delay a third}
+- {id: delayed_for_long, figure: replay_rules.late_15m_share, compare: at_most, threshold: 0.05,
+   on_fail: review, protects: hardly any incident waits long, reason: engineering judgement; a
+   quarter of an hour has to be looked at by a person}
+- {id: pagerduty_no_incident_missed, figure: replay_rules.pagerduty_missed, compare: at_most,
+   threshold: 1, on_fail: review, protects: who takes PagerDuty's form is notified of the
+   incidents of today as well, reason: 'as no_incident_missed; the other files stay good, so a
+   person decides whether to do without this form'}
+- {id: worth_it, figure: replay_rules.saved_share, compare: at_least, threshold: 0.1, on_fail:
+   review, protects: rules that hold anything must earn it, reason: 'engineering judgement; below
+   a tenth, mending alerts at their source is the better way'}
+- {id: all_exported, figure: export_rules.not_exported, compare: at_most, threshold: 0, on_fail:
+   review, protects: what is released is what was judged, reason: a rule that no file holds does
+   nothing until a person sets it by hand}
+- {id: rules_in_production, figure: watch_rules.harmful, compare: at_most, threshold: 0, on_fail:
+   review, protects: 'a rule that hid an incident, or delayed it beyond use, is not forgotten',
+   reason: a harmful rule has to be withdrawn by a person}
+"""
+"""The policy for rule sets, without owners; the bundled project has the same, and a test holds them equal."""
+
+_HISTORY = """\
+  alert_history:  # the window of alerts that rules are mined and tested on
+    lake: {lake}  # absolute, because a run in Airflow has a work tree of its own
+    days: 0  # length of the window; 0 = all there is
+
+  mine_rules:
+    exclude: []  # what no rule may touch, e.g. {{alertname: DiskFull}} or {{matchers: ['team="dba"']}}
+
+  select_rules:
+    short_wait_seconds: 180  # alerts are held for so long at most where few incidents are known
+
+"""
+_EXPORT = """\
+  export_rules:
+    alertmanager_yml: {alertmanager_yml}  # today's configuration
+    watch: {watch}  # file or folder whose change makes the rules' stages run again
+    prometheus: {prometheus}  # each prometheus.yml, for its external labels; [] = nothing is held
+    paging_receivers: []  # receivers that wake somebody, by name; [] = by their kind and name
+    alertmanager_version: "0.35"  # that reads alertmanager.yml
+    answer_seconds: 0.3  # how long a receiver takes to answer a notification
+    step_seconds: 30  # how often the rules that hold are evaluated
+    chat_receiver: null  # told of held alerts at once; null = the top route's, or the first chat
+    chat_url: null  # where people find what chat was told; null = no link
+    publish:  # where released rules go (signalbox rules publish)
+      shadow: true  # true = writes no file and says what it would write, save and miss
+      alertmanager_yml: null  # merged into what stands there; null = only exported
+      hold_rules_yml: null  # rule file that is wholly ours; needed once alerts are held
+
+"""
+_RULES_REPORT = """\
+  report_rules:  # what stays "{blank}" is red in the report
+    title: {title}  # first line of the report
+    owner: {blank}  # who answers for the rules
+    not_for: {blank}  # what they must not be used for
+    contact: {blank}  # where questions go
+
+"""
+_ANALYSIS = """\
+  analysis:  # the window of metric_anomalies, log_anomalies, map_services and group_incidents
+    lake: {lake}  # absolute, because a run in Airflow has a work tree of its own
+    until: null  # end of the window, UTC, "YYYY-MM-DDTHH:MM"; null = end of the latest complete day
+    hours: 24  # length of the window
+    results: {results}  # where DAGs keep results, a folder a window; not for git
+    state: {state}  # what detectors remember from day to day; may be removed
+    schedule: "@hourly"  # of the DAGs telemetry_anomalies and service_map; or cron
+
+  metric_anomalies:
+    lookback_days: 15  # days before the window that serve as history
+
+  log_anomalies:
+    history_days: 14  # days before the window that a template is compared with
+
+  map_services:
+    compare_days: 1  # compared with the same hours so many days earlier; 0 = with nothing
+
+  group_incidents:
+    max_incident_minutes: 240  # a chain of linked findings is cut after so long
+
+  report_incidents:
+    title: {title}  # first line of the pages
+    owner: {blank}  # who answers for them
+"""
+NO_ALERTMANAGER = """\
+# No Alertmanager was named: this one notifies nobody. Yours: aiops.export_rules.alertmanager_yml.
+route:
+  receiver: nobody
+receivers:
+  - name: nobody
+"""
+"""What incidents are grouped with where there are no alerts to route."""
+
+
+def aiops_text(
+    root: Path,
+    name: str,
+    sources: Sequence[Mapping[str, Any]],
+    routing: RuleFiles | None,
+    *,
+    with_rules: bool,
+    with_analysis: bool,
+) -> str:
+    """Write section ``aiops`` of ``params.yaml``.
+
+    Parameters
+    ----------
+    root : Path
+        The project's top directory; absolute.
+    name : str
+        The project's name.
+    sources : sequence of mapping of str to object
+        As ``aiops.telemetry.sources`` has them.
+    routing : RuleFiles or None
+        Today's configuration; None = there is no Alertmanager.
+    with_rules : bool
+        Whether alert rules are wanted.
+    with_analysis : bool
+        Whether incidents are wanted.
+
+    Returns
+    -------
+    str
+        YAML, with a comment at every key.
+    """
+    lake = inline(str(root / "telemetry" / "lake"))
+    lines = [
+        "aiops:  # alert rules and incidents; a subsection a stage",
+        "  telemetry:  # signalbox ingest, DAG collect_telemetry",
+        f"    lake: {lake}  # folder that sources are read into; not for git",
+        "    sources:  # names are part of each alert's identity: don't rename them",
+        "      - {name: airflow, kind: airflow}  # this project's own Airflow; needs nothing",
+        *(f"      - {inline(dict(source))}" for source in sources),
+    ]
+    blank = NOT_FILLED_IN
+    text = "\n".join(lines) + "\n\n"
+    if routing is None:
+        # In the project, and no secret in it: a clone has it as well.
+        routing = RuleFiles("alertmanager.yml", "alertmanager.yml")
+    if with_rules:
+        text += _HISTORY.format(lake=lake)
+    text += _EXPORT.format(
+        alertmanager_yml=inline(routing.alertmanager_yml), watch=inline(routing.watch),
+        prometheus=inline(routing.prometheus),
+    )  # fmt: skip
+    if with_rules:
+        text += "  gate_rules:\n    checks:  # the policy for rule sets; owners are yours to name\n"
+        text += _checks() + "\n" + _RULES_REPORT.format(
+            blank=blank, title=inline(f"Alert noise rules, {name}"))  # fmt: skip
+    if with_analysis:
+        text += _ANALYSIS.format(
+            lake=lake, results=inline(str(root / "telemetry" / "results")), blank=blank,
+            state=inline(str(root / "telemetry" / "state")), title=inline(f"What is wrong, {name}"),
+        )  # fmt: skip
+    return text
+
+
+def policy() -> list[dict[str, Any]]:
+    """Return the policy for rule sets, as ``aiops.gate_rules.checks`` has it, but for owners."""
+    import yaml
+
+    found: list[dict[str, Any]] = yaml.safe_load(_POLICY)
+    return found
+
+
+def _checks() -> str:
+    keys = ("id", "protects", "figure", "compare", "threshold", "on_fail", "reason")
+    lines = []
+    for check in policy():
+        for key in keys:
+            if key in check:
+                lead = "      - " if key == "id" else "        "
+                lines.append(f"{lead}{key}: {inline(check[key])}")
+        lines.insert(len(lines) - 1, f"        owner: {NOT_FILLED_IN}")
+    return "\n".join(lines) + "\n"
