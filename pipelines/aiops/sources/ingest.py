@@ -27,6 +27,7 @@ READERS: dict[str, str] = {
         "alertmanager_api",
         "alertmanager_events",
         "prometheus",
+        "prometheus_export",
         "pagerduty",
         "table",
         "airflow",
