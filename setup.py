@@ -13,7 +13,7 @@ from setuptools.command.build_py import build_py
 class WithFilesOfTheTop(build_py):
     """Adds what lies at the project's top: there editors look for the schema, DVC for its stages.
 
-    The names in the wheel are those of ``pipelines.project.lock`` and ``signalbox_airflow.parsing``.
+    Their names in the wheel: ``pipelines.project.lock`` and ``signalbox_airflow.parsing``.
     """
 
     FILES: ClassVar[dict[str, str]] = {
@@ -37,6 +37,7 @@ setup(
         "signalbox_airflow",
         "signalbox_airflow.dags",
         "signalbox_airflow.expectations",
+        "signalbox_airflow.factories",
         "signalbox_airflow.pages",
         "signalbox_airflow.plugins",
     ],

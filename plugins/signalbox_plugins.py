@@ -2,7 +2,7 @@
 
 from airflow.plugins_manager import AirflowPlugin
 
-from pipelines.core.project import find_project
+from pipelines.core.project import project_of_dag
 from signalbox_airflow import analysis_pages, pages
 from signalbox_airflow.docs_page import DocsPlugin
 from signalbox_airflow.links import LINKS
@@ -17,7 +17,7 @@ class TelemetryPlugin(AirflowPlugin):
     """Airflow's own failures as telemetry."""
 
     name = "signalbox_telemetry"
-    listeners = [TelemetryListener(lambda: find_project(__file__))]  # noqa: RUF012
+    listeners = [TelemetryListener(lambda dag: project_of_dag(dag, __file__))]  # noqa: RUF012
 
 
 class PagesPlugin(AirflowPlugin):

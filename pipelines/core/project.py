@@ -7,6 +7,8 @@ from pathlib import Path
 from pipelines.core.errors import SignalboxError
 
 VARIABLE = "SIGNALBOX_PROJECT"
+PROJECTS = "SIGNALBOX_PROJECTS"
+"""Variable with the directories of all projects of one Airflow, parted as ``PATH`` is."""
 PIPELINE = "dvc.yaml"
 """The file that makes a directory a project."""
 _ABOVE = slice(1, 3)
@@ -92,15 +94,35 @@ def project_name(project: Path) -> str:
     str
         Empty too where ``release.yaml`` isn't readable: whoever reads more of it says so.
     """
+    return _setting(project, NAME)
+
+
+def use_keys_of(project: Path) -> None:
+    """Let this process, and those it starts, find the secret keys where ``release.yaml`` says.
+
+    ``$SIGNALBOX_KEYS`` counts more; without either the user's own folder is taken.
+
+    Parameters
+    ----------
+    project : Path
+        Its top directory.
+    """
+    folder = _setting(project, "project.keys")
+    if folder:
+        os.environ.setdefault("SIGNALBOX_KEYS", str(project / Path(folder).expanduser()))
+
+
+def _setting(project: Path, setting: str) -> str:
+    """Return a text in ``release.yaml``; empty if it isn't there or isn't one."""
     import yaml
 
-    section, _, key = NAME.partition(".")
+    section, _, key = setting.partition(".")
     try:
         found = yaml.load((project / "release.yaml").read_bytes(), yaml.CSafeLoader)
-        name = found[section][key]
+        value = found[section][key]
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         return ""
-    return name if isinstance(name, str) else ""
+    return value if isinstance(value, str) else ""
 
 
 def dag_id(project: Path, dag: str) -> str:
@@ -119,6 +141,35 @@ def dag_id(project: Path, dag: str) -> str:
 def dag_name(dag_id: str) -> str:
     """Return the name of the DAG with an id, without its project's: names have no dots."""
     return dag_id.rpartition(".")[2]
+
+
+def project_of_dag(dag_id: str, file: str, otherwise: Path | None = None) -> Path:
+    """Return the project that a DAG belongs to, of those whose DAGs this Airflow reads.
+
+    Parameters
+    ----------
+    dag_id : str
+    file : str
+        ``__file__`` of the code that asks.
+    otherwise : Path, optional
+        For DAGs of no project with a name, instead of what `find_project` finds.
+
+    Raises
+    ------
+    SignalboxError
+        As `find_project`.
+    """
+    name = dag_id.rpartition(".")[0]
+    if name:
+        for project in airflow_projects():
+            if project_name(project) == name:
+                return project
+    return otherwise or find_project(file)
+
+
+def airflow_projects() -> list[Path]:
+    """Return the projects whose DAGs this Airflow reads (``$SIGNALBOX_PROJECTS``); [] = one."""
+    return [Path(path) for path in os.environ.get(PROJECTS, "").split(os.pathsep) if path]
 
 
 def find_project(file: str) -> Path:

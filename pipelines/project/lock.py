@@ -21,6 +21,7 @@ from pipelines.core.errors import SignalboxError
 
 LOCK = "signalbox.lock"
 STAGES = "stages"
+DEFINITIONS = "definitions"
 VERSION = "signalbox"
 CODE = "pipelines/"
 """How a dependency on code begins in the bundled ``dvc.yaml``."""
@@ -28,7 +29,7 @@ COMMAND = "signalbox stage"
 EXIT_USER_ERROR = 2
 """As `pipelines.core.stage.EXIT_USER_ERROR`, which would load the typed params."""
 
-_SITE = Path(__file__).resolve().parents[2]
+SITE = Path(__file__).resolve().parents[2]
 """Where the packages lie: the top of the tree, or of what a wheel was installed into."""
 _IN_WHEEL = {
     "dvc.yaml": "pipelines/project/stages.yaml",  # by its own name it would make a project of us
@@ -51,11 +52,11 @@ def bundled(name: str) -> Path:
     SignalboxError
         If the installation lacks it.
     """
-    for path in (_SITE / _IN_WHEEL[name], _SITE / name):
+    for path in (SITE / _IN_WHEEL[name], SITE / name):
         if path.exists():
             return path
     raise SignalboxError(
-        f"{_SITE / _IN_WHEEL[name]}: missing from the installation; install signalbox again"
+        f"{SITE / _IN_WHEEL[name]}: missing from the installation; install signalbox again"
     )
 
 
@@ -106,12 +107,12 @@ def stage_hash(stage: str) -> str:
 def _files(stage: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for dep in code_of(stage):
-        path = _SITE / dep
+        path = SITE / dep
         if not path.exists():
             raise SignalboxError(f"{path}: missing from the installation; install signalbox again")
         for file in [path] if path.is_file() else path.rglob("*"):
             if file.is_file() and "__pycache__" not in file.parts:
-                found[file.relative_to(_SITE).as_posix()] = file
+                found[file.relative_to(SITE).as_posix()] = file
     return found
 
 
@@ -122,7 +123,7 @@ def installed_version() -> str:
     except PackageNotFoundError:
         import tomllib
 
-        text = (_SITE / "pyproject.toml").read_text(encoding="utf-8")
+        text = (SITE / "pyproject.toml").read_text(encoding="utf-8")
         return str(tomllib.loads(text)["project"]["version"])
 
 
@@ -135,19 +136,23 @@ class Lock:
     version : str
         Of the Signalbox that wrote it.
     stages : mapping of str to str
-        Stage → hash of its code, in the order of the file.
+        Stage → hash of its code, in the order of the file. DVC reads these.
+    definitions : mapping of str to str
+        Stage → hash of its definition as it was written into ``dvc.yaml``, by which an upgrade
+        sees whether a person changed it since.
     """
 
     version: str
     stages: Mapping[str, str] = field(default_factory=dict)
+    definitions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
         """The file."""
-        lines = [f"{VERSION}: {self.version}", f"{STAGES}:"]
-        return (
-            _HEADER + "\n".join([*lines, *(f"  {k}: {v}" for k, v in self.stages.items())]) + "\n"
-        )
+        lines = [f"{VERSION}: {self.version}"]
+        for name, hashes in ((STAGES, self.stages), (DEFINITIONS, self.definitions)):
+            lines += [f"{name}:", *(f"  {stage}: {found}" for stage, found in hashes.items())]
+        return _HEADER + "\n".join(lines) + "\n"
 
 
 def parse_lock(text: str, where: str = LOCK) -> Lock:
@@ -160,8 +165,9 @@ def parse_lock(text: str, where: str = LOCK) -> Lock:
     """
     try:
         raw = yaml.load(text, yaml.CSafeLoader)
-        stages = {str(stage): str(found) for stage, found in raw[STAGES].items()}
-        return Lock(str(raw[VERSION]), stages)
+        tables = [raw[STAGES] or {}, raw.get(DEFINITIONS) or {}]
+        stages, definitions = ({str(k): str(v) for k, v in table.items()} for table in tables)
+        return Lock(str(raw[VERSION]), stages, definitions)
     except (yaml.YAMLError, TypeError, KeyError, AttributeError):
         raise SignalboxError(f"{where}: not readable; restore it from git") from None
 
@@ -190,6 +196,27 @@ def has_lock(root: Path) -> bool:
     return (root / LOCK).is_file()
 
 
+def foreign_code(root: Path, stage: str) -> str:
+    """Say why a stage can't run here by the code that a project's lock names; empty if it can.
+
+    Raises
+    ------
+    SignalboxError
+        If the lock isn't readable.
+    """
+    lock = read_lock(root)
+    if stage not in lock.stages:
+        return f"{LOCK} has no stage {stage}"
+    if stage not in bundled_stages():
+        return f"signalbox {lock.version} had a stage {stage}, {installed_version()} has none"
+    if lock.stages[stage] != stage_hash(stage):
+        return (
+            f"{LOCK}: stage {stage} belongs to code of signalbox {lock.version}, and what is "
+            f"installed is another ({installed_version()})"
+        )
+    return ""
+
+
 def require_current(root: Path, stage: str) -> None:
     """Refuse a stage whose code isn't the one that the project's lock names.
 
@@ -198,15 +225,10 @@ def require_current(root: Path, stage: str) -> None:
     SignalboxError
         Says what to do.
     """
-    lock = read_lock(root)
-    installed = installed_version()
-    if stage not in lock.stages:
-        raise SignalboxError(f"{LOCK} has no stage {stage}; run signalbox upgrade")
-    if lock.stages[stage] != stage_hash(stage):
+    if why := foreign_code(root, stage):
         raise SignalboxError(
-            f"{LOCK}: stage {stage} belongs to other code (signalbox {lock.version}) than is "
-            f"installed ({installed}); run signalbox upgrade, which says what will run again, or "
-            f"install the version that the lock names"
+            f"{why}; run signalbox upgrade, which says what will run again, or install the version "
+            "that the lock names"
         )
 
 

@@ -5,6 +5,7 @@ of stages, names or outs. What depends on the data (params, expectations, releas
 by ``signalbox init``.
 """
 
+import hashlib
 import io
 import re
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.files import write_text
+from pipelines.core.files import canonical_json, write_text
 from pipelines.core.git import git
 from pipelines.core.project import NAME, PIPELINE, project_name
 from pipelines.project.lock import (
@@ -178,7 +179,7 @@ def _check(root: Path, name: str, products: Sequence[str]) -> None:
 
 def _refuse_foreign(root: Path) -> None:
     """Refuse stages of our names without a lock: they run code of the project, as the demo's."""
-    stages = _load(root / PIPELINE).get(STAGES) or {}
+    stages = load_mapping(root / PIPELINE).get(STAGES) or {}
     taken = [stage for stage in stages if stage in bundled_stages()]
     if taken:
         raise SignalboxError(
@@ -197,7 +198,9 @@ def stages_of(products: Iterable[str]) -> list[str]:
         stage = waiting.pop()
         if stage not in found:
             found.add(stage)
-            waiting += [makes[dep] for dep in known[stage].get("deps", ()) if dep in makes]
+            for dep in known[stage].get("deps", ()):
+                above = (dep, *map(str, Path(dep).parents))  # a file of an out that is a folder
+                waiting += [makes[path] for path in above if path in makes]
     return [stage for stage in known if stage in found]
 
 
@@ -231,61 +234,168 @@ def stage_entry(stage: str) -> dict[str, Any]:
 def _pipeline(root: Path, stages: Sequence[str]) -> str:
     file = root / PIPELINE
     if not file.is_file():
-        return _HEADER + "\n".join(_indented(stage) for stage in stages)
+        return _HEADER + "\n".join(stage_text(stage) for stage in stages)
     text = file.read_text(encoding="utf-8")
-    known = _load(file).get(STAGES) or {}
+    known = load_mapping(file).get(STAGES) or {}
     missing = [stage for stage in stages if stage not in known]
     if not missing:
         return text
-    return _with_stages(file, text, missing)
+    return with_stages(file, text, missing)
 
 
-def _with_stages(file: Path, text: str, missing: Sequence[str]) -> str:
-    """Add stages at the end of the section; the rest of the text stays, byte by byte."""
-    from ruamel.yaml import YAML
+def with_stages(file: Path, text: str, missing: Sequence[str]) -> str:
+    """Add stages at the end of the section; the rest of the text stays, byte by byte.
 
-    tree = YAML().compose(text)
-    section = next(
-        (pair for pair in tree.value if pair[0].value == STAGES), None
-    ) if tree is not None else None  # fmt: skip
-    if section is None or not section[1].value:
-        if section is not None:
-            raise SignalboxError(f"{file}: {STAGES} is empty; take the line out")
-        return f"{text.rstrip()}\n\n{STAGES}:\n" + "\n".join(_indented(one) for one in missing)
-    if section[1].flow_style:
-        raise SignalboxError(f"{file}: {STAGES} is written in braces; write it in lines")
-    indent = section[1].start_mark.column
+    Parameters
+    ----------
+    file : Path
+        Only named in errors.
+    text : str
+        A ``dvc.yaml``.
+    missing : sequence of str
+        Stages that it hasn't.
+
+    Raises
+    ------
+    SignalboxError
+        If the section is empty or written in braces.
+    """
+    section = find_entry(text, STAGES)
+    if section is None:
+        return f"{text.rstrip()}\n\n{STAGES}:\n" + "\n".join(stage_text(one) for one in missing)
+    if not section.children or section.is_flow:
+        raise SignalboxError(f"{file}: {STAGES} is empty or in braces; write it in lines")
+    added = "\n".join(stage_text(one, section.indent) for one in missing)
     lines = text.splitlines(keepends=True)
-    end = _last_line(section[1])
-    before, after = "".join(lines[:end]), "".join(lines[end:])
+    before, after = "".join(lines[: section.end]), "".join(lines[section.end :])
     if not before.endswith("\n"):
         before += "\n"
-    added = "\n".join(_indented(one, indent) for one in missing)
     return f"{before}\n{added}" + (f"\n{after.lstrip(chr(10))}" if after.strip() else after)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A key of a YAML text with its value, by position: edits leave all other bytes as they are.
+
+    Attributes
+    ----------
+    text : str
+        The whole file.
+    key, node : yaml nodes
+    """
+
+    text: str
+    key: Any
+    node: Any
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether the value stands in braces or brackets."""
+        return bool(getattr(self.node, "flow_style", False))
+
+    @property
+    def children(self) -> list[Any]:
+        """Pairs of a mapping; of anything else nothing."""
+        return list(self.node.value) if self.node.tag.endswith(":map") else []
+
+    @property
+    def indent(self) -> int:
+        """Columns before the children."""
+        return int(self.children[0][0].start_mark.column)
+
+    @property
+    def begin(self) -> int:
+        """Number of the key's line, from 0."""
+        return int(self.key.start_mark.line)
+
+    @property
+    def end(self) -> int:
+        """Number of lines up to the value's end, without blank lines and comments after it."""
+        return _last_line(self.node)
+
+    @property
+    def value(self) -> str:
+        """The value as it is written."""
+        return self.text[self.node.start_mark.index : self.node.end_mark.index].strip()
+
+    def with_key(self, name: str) -> str:
+        """Return the text with another name of the key."""
+        return self._with(self.key, name)
+
+    def with_value(self, value: str) -> str:
+        """Return the text with another value."""
+        return self._with(self.node, value)
+
+    def _with(self, node: Any, new: str) -> str:
+        return self.text[: node.start_mark.index] + new + self.text[node.end_mark.index :]
+
+    def replaced(self, new: str) -> str:
+        """Return the text with other lines in place of the entry's."""
+        lines = self.text.splitlines(keepends=True)
+        return "".join(lines[: self.begin]) + new + "".join(lines[self.end :])
+
+    def with_entry(self, name: str, value: str) -> str:
+        """Return the text with another key at the end of this mapping."""
+        lines = self.text.splitlines(keepends=True)
+        new = f"{' ' * self.indent}{name}: {value}\n"
+        return "".join(lines[: self.end]) + new + "".join(lines[self.end :])
+
+
+def find_entry(text: str, key: str) -> Entry | None:
+    """Find a dotted key in a YAML text; None if it isn't there."""
+    import yaml
+
+    node = yaml.compose(text, yaml.SafeLoader)
+    entry = None
+    for part in key.split("."):
+        pairs = node.value if node is not None and node.tag.endswith(":map") else ()
+        entry = next((Entry(text, *pair) for pair in pairs if pair[0].value == part), None)
+        if entry is None:
+            return None
+        node = entry.node
+    return entry
+
+
 def _last_line(node: Any) -> int:
-    """Return the number of lines up to a node's end, without blank lines and comments after it."""
     if isinstance(node.value, list) and node.value and not node.flow_style:
         last = node.value[-1]
         return _last_line(last[1] if isinstance(last, tuple) else last)
     mark = node.end_mark
     # A block scalar ends at the beginning of the line after it.
-    return int(mark.line if mark.column == 0 else mark.line + 1)
+    return int(mark.line if mark.column == 0 and mark.index else mark.line + 1)
 
 
-def _indented(stage: str, indent: int = 2) -> str:
+def stage_text(stage: str, indent: int = 2) -> str:
+    """Return a stage as lines of ``dvc.yaml``."""
+    return dump_entry({stage: stage_entry(stage)}, indent)
+
+
+def dump_entry(entry: Mapping[str, Any], indent: int) -> str:
+    """Write YAML as ours is written: two columns a level, lists indented, nothing wrapped."""
     from ruamel.yaml import YAML
 
     writer = YAML()
     writer.indent(mapping=2, sequence=4, offset=2)
     writer.width = 10_000
     stream = io.StringIO()
-    writer.dump({stage: stage_entry(stage)}, stream)
+    writer.dump(entry, stream)
     return "".join(f"{' ' * indent}{line}" for line in stream.getvalue().splitlines(keepends=True))
 
 
-def _load(file: Path) -> Mapping[str, Any]:
+def definition_hash(stage: str, entry: Mapping[str, Any] | None = None) -> str:
+    """Return the SHA-256 of a stage's definition: what it would be here, or `entry`."""
+    found = stage_entry(stage) if entry is None else entry
+    return hashlib.sha256(canonical_json(found).encode()).hexdigest()
+
+
+def load_mapping(file: Path) -> Mapping[str, Any]:
+    """Read a YAML file's sections, unchecked; nothing if it is empty.
+
+    Raises
+    ------
+    SignalboxError
+        If it isn't readable, or no mapping.
+    """
     import yaml
 
     try:
@@ -301,8 +411,12 @@ def _lock(root: Path, stages: Sequence[str]) -> str:
     """Add stages to the lock; those that are there keep their code until an upgrade."""
     known = read_lock(root) if has_lock(root) else Lock(installed_version())
     order = [*known.stages, *(stage for stage in stages if stage not in known.stages)]
-    kept = {stage: known.stages.get(stage) or stage_hash(stage) for stage in order}
-    return Lock(known.version, kept).text
+    new = [stage for stage in order if stage not in known.stages]
+    return Lock(
+        known.version,
+        {**known.stages, **{stage: stage_hash(stage) for stage in new}},
+        {**known.definitions, **{stage: definition_hash(stage) for stage in new}},
+    ).text
 
 
 def _named(root: Path, name: str) -> str:
@@ -312,7 +426,7 @@ def _named(root: Path, name: str) -> str:
     if project_name(root) == name:
         return text
     section, _, key = NAME.partition(".")
-    if section in _load(file) if text else False:
+    if section in load_mapping(file) if text else False:
         raise SignalboxError(f"{file}: {NAME} is missing; add it to section {section}")
     own = f"{section}:\n  {key}: {name}  # begins the ids of this project's DAGs\n"
     return f"{text.rstrip()}\n\n{own}" if text.strip() else own

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.project import find_project
+from pipelines.core.project import dag_name, find_project, project_of_dag
 from signalbox_airflow.saved_runs import PREFIX, address, commit_of
 
 __all__ = ["PREFIX", "Lazy", "add_routes", "address", "headers"]
@@ -70,21 +70,24 @@ def add_routes(app: Any, project: Path) -> None:
         except SignalboxError as error:
             return PlainTextResponse(str(error), status_code=404, headers=sent)
 
+    def of(dag_id: str) -> Path:
+        return project_of_dag(dag_id, __file__, project)
+
     @app.get("/reports/{dag_id}/{run}", dependencies=allowed)
     def report(dag_id: str, run: str) -> Response:
-        return answer(lambda: read_report(project, dag_id, run), headers())
+        return answer(lambda: read_report(of(dag_id), dag_id, run), headers())
 
     @app.get("/evidence/{dag_id}/{run}/{stage}", dependencies=allowed)
     def evidence(dag_id: str, run: str, stage: str) -> Response:
         from signalbox_airflow.run_pages import evidence_page
 
-        return answer(lambda: evidence_page(project, dag_id, run, stage), _led_on())
+        return answer(lambda: evidence_page(of(dag_id), dag_id, run, stage), _led_on())
 
     @app.get("/commits/{dag_id}/{run}", dependencies=allowed)
     def commit(dag_id: str, run: str) -> Response:
         from signalbox_airflow.run_pages import run_page
 
-        return answer(lambda: run_page(project, dag_id, run), _led_on())
+        return answer(lambda: run_page(of(dag_id), dag_id, run), _led_on())
 
 
 def _led_on() -> dict[str, str]:
@@ -107,4 +110,4 @@ def read_report(project: Path, dag_id: str, run: str) -> bytes:
     from pipelines.release.registry.read import load_product
 
     commit = commit_of(project, dag_id, run)
-    return CommitFiles(project, commit).read(load_product(project, dag_id).report or "")
+    return CommitFiles(project, commit).read(load_product(project, dag_name(dag_id)).report or "")

@@ -250,7 +250,7 @@ def _evidence_at(project: Path, commit: str, stage: str) -> "Evidence":
     return Evidence.model_validate(content)
 
 
-def newest_evidence(project: Path, dag_id: str, stage: str) -> Source | None:
+def newest_evidence(project: Path, dag: str, stage: str) -> Source | None:
     """Read a stage's evidence from a DAG's newest saved run, else from the work tree.
 
     Returns
@@ -262,6 +262,7 @@ def newest_evidence(project: Path, dag_id: str, stage: str) -> Source | None:
     from pipelines.core.errors import SignalboxError
     from pipelines.core.evidence import read_evidence
     from pipelines.core.git import git_or_none
+    from pipelines.core.project import dag_id
 
     listed = git_or_none(
         project,
@@ -269,7 +270,7 @@ def newest_evidence(project: Path, dag_id: str, stage: str) -> Source | None:
         "--sort=-creatordate",
         "--count=5",
         "--format=%(objectname) %(refname)",
-        f"refs/runs/{dag_id}",
+        f"refs/runs/{dag_id(project, dag)}",
     )
     for line in (listed or "").splitlines():
         commit, _, ref = line.partition(" ")
