@@ -43,6 +43,7 @@ SLACK = 0.05
 """Least share of rows beside what was seen."""
 _Z = 3.2905267314918945
 """Quantile of the normal distribution for 99.9 %, two-sided."""
+_LEAST = 1e-200
 SMALL = 1_000
 """With fewer rows of the rarer label, isotonic calibration overfits (Niculescu-Mizil 2005)."""
 
@@ -191,6 +192,8 @@ def widened(low: float, high: float) -> tuple[float, float]:
 def _outward(value: float, *, down: bool, digits: int = 2) -> float:
     if value == 0 or not math.isfinite(value):
         return value
+    if abs(value) < _LEAST:
+        return -_LEAST if value < 0 and down else _LEAST if value > 0 and not down else 0.0
     scale = 10.0 ** (digits - 1 - math.floor(math.log10(abs(value))))
     rounded = (math.floor if down else math.ceil)(value * scale) / scale
     return float(f"{rounded:.{digits}g}")
