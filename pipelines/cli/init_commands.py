@@ -14,7 +14,8 @@ from pipelines.cli.console import AsJson, one_line_errors, print_json, print_lin
 from pipelines.core.errors import SignalboxError
 
 if TYPE_CHECKING:
-    from pipelines.project.columns import Guess, Said, Table
+    from pipelines.project.columns import Table
+    from pipelines.project.forms import Guess, Said
 
 COPIED_MB = 500
 """Larger data stay where they are, unless ``--copy`` says otherwise."""
@@ -34,7 +35,7 @@ class Written(TypedDict):
     next: list[str]
 
 
-def init(
+def init(  # noqa: PLR0917  (typer makes options of all but the first)
     name: Annotated[
         str,
         typer.Argument(help="Directory of the project, made if it isn't there; '.' = this one."),
@@ -98,7 +99,7 @@ def init(
     Example: signalbox init churn --data customers.parquet --target churned
     """
     with one_line_errors():
-        from pipelines.project.columns import Said
+        from pipelines.project.forms import Said
 
         console = Console(stderr=as_json)
         root = Path(name).expanduser().resolve()
@@ -210,15 +211,15 @@ class Plan:
         ask: "Callable[[Table], Said | None] | None",
     ) -> None:
         """Find out everything about a table, and what is to be written for its model."""
-        from pipelines.project import columns, model_files
+        from pipelines.project import columns, forms, model_files
 
         if _has_section(self.root, "data"):
             raise SignalboxError(
                 f"{self.root / 'params.yaml'}: has a section data already, and a project has one "
                 "model; take --data out, edit that section, or make another project"
             )
-        kind = columns.kind_of(data)
-        form, found = columns.csv_form(data, said) if kind == "csv" else ({}, [])
+        kind = forms.kind_of(data)
+        form, found = forms.csv_form(data, said) if kind == "csv" else ({}, [])
         here = data.resolve()
         copied = _is_small(here) if copy is None else copy
         kept = f"data/source/{data.name}"
@@ -237,7 +238,7 @@ class Plan:
         rows = len(table.frame)
         width = len([c for c in table.frame.columns if c not in columns.RESERVED])
         self.guesses += [
-            columns.Guess("data.source", f"{kind}, {rows:,} rows, {width} columns", where),
+            forms.Guess("data.source", f"{kind}, {rows:,} rows, {width} columns", where),
             *found,
             *table.guesses,
         ]
@@ -266,19 +267,21 @@ class Plan:
         elif not _has_section(self.root, "aiops"):
             self.texts[Path("alertmanager.yml")] = telemetry_files.NO_ALERTMANAGER
         section = telemetry_files.aiops_text(
-            self.root, self.name, self.sources, rules,
-            with_rules=alerts is not None, with_analysis=telemetry is not None,
+            self.root,
+            self.name,
+            self.sources,
+            rules,
+            with_rules=alerts is not None,
+            with_analysis=telemetry is not None,
         )
         self.params.append(section)
-        self.release = (
-            model_files.release_text(self.name, {}, self.products) | self.release
-        )
+        self.release = model_files.release_text(self.name, {}, self.products) | self.release
 
     def write(self) -> None:
         """Write the project; where a section or file is there already, it stays."""
         from pipelines.core.files import write_text
-        from pipelines.project.skeleton import write_skeleton
         from pipelines.project.model_files import merged
+        from pipelines.project.skeleton import write_skeleton
 
         params = self.root / "params.yaml"
         before = params.read_text(encoding="utf-8") if params.is_file() else ""
@@ -286,7 +289,11 @@ class Plan:
         release = self.root / "release.yaml"
         known = release.read_text(encoding="utf-8") if release.is_file() else ""
         released, also = merged(known, list(self.release.values()), release)
+        pipeline = self.root / "dvc.yaml"
+        new = not pipeline.exists()
         self.files = write_skeleton(self.root, name=self.name, products=self.products)
+        if new:
+            write_text(pipeline, pipeline.read_text(encoding="utf-8") + OWN_STAGES)
         # The skeleton has put the project's name there.
         named = release.read_text(encoding="utf-8") if release.is_file() else ""
         if not known:
@@ -330,6 +337,25 @@ _RELEASE_HEAD = """\
 """
 
 
+OWN_STAGES = """
+  # Stages of your own are tasks of the same DAG. Uncomment what you need, and see docs/own-data.md.
+  #
+  # Before: features. Point data.source.paths and data.source.watch (params.yaml) at what it writes.
+  # features:
+  #   cmd: python steps/features.py
+  #   deps: [steps/features.py, data/source]
+  #   outs: [data/features.parquet]
+  #
+  # After: a check. Add evidence/own_check.json to the deps of gate and report (gate_rules and
+  # report_rules): then gate.checks, KPIs and the report know its figures, own_check.NAME.
+  # own_check:
+  #   cmd: python steps/own_check.py
+  #   deps: [steps/own_check.py, data/split/test.parquet, models/model.skops]
+  #   outs: [evidence/own_check.json]
+"""
+"""What a person may want next in ``dvc.yaml``, as comments."""
+
+
 def _has_section(root: Path, section: str) -> bool:
     from pipelines.core.settings import read_mapping
 
@@ -350,7 +376,7 @@ def _asker(console: Console) -> "Callable[[Table], Said | None]":
     def ask(table: "Table") -> "Said | None":
         from rich.prompt import Prompt
 
-        from pipelines.project.columns import Said
+        from pipelines.project.forms import Said
 
         data = table.data
         labels = sorted(map(str, table.frame[data["target"]].dropna().unique()))
@@ -438,7 +464,7 @@ def _look(console: Console, plan: Plan) -> None:
                 print_lines([f"  {line}"], console=console)
 
 
-_NOISE = ("Running stage", "> ", "Generating lock", "Updating lock", "Use `dvc push`",
+_NOISE = ("dvc config", "dvc push", "Running stage", "> ", "Generating lock", "Updating lock", "Use `dvc push`",
           "To track the changes", "To enable auto", "git add", "'data/source", "Stage '")  # fmt: skip
 
 
@@ -451,7 +477,11 @@ def _told(output: str) -> Iterable[str]:
 
 def _dvc(root: Path, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=root, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if ": error: " in line]
@@ -466,7 +496,11 @@ def next_commands(plan: Plan) -> list[str]:
     """Return what to type next, in order."""
     last = " ".join(LAST_STAGE[product] for product in plan.products)
     dags = " ".join(DAGS[product] for product in plan.products if product in DAGS)
-    commands = [f"cd {plan.root}", "git add --all && git commit -m 'signalbox init'", f"dvc repro {last}"]
+    commands = [
+        f"cd {plan.root}",
+        "git add --all && git commit -m 'signalbox init'",
+        f"dvc repro {last}",
+    ]
     return [*commands, *([f"signalbox run {dags}"] if dags else ["signalbox ui"])]
 
 

@@ -316,9 +316,7 @@ class Models(Section):
 class ThresholdParams(Section):
     """How the operating threshold is chosen, always on validation data."""
 
-    rule: Literal["max_accuracy", "max_f1", "min_cost", "selection_rate", "fixed"] = (
-        "max_accuracy"
-    )
+    rule: Literal["max_accuracy", "max_f1", "min_cost", "selection_rate", "fixed"] = "max_accuracy"
     cost_false_positive: Annotated[float, Field(gt=0)] = 1.0
     """For rule min_cost."""
     cost_false_negative: Annotated[float, Field(gt=0)] = 1.0
@@ -330,7 +328,7 @@ class ThresholdParams(Section):
 
 
 def _usual_models() -> Models:
-    """A linear model and boosted trees: what most tables need to know which of the two fits."""
+    """Return a linear model and boosted trees: which of the two fits, most tables tell."""
     return Models(
         logistic_regression=LogisticRegressionGrid(C=[0.1, 1.0]),
         hist_gradient_boosting=HistGradientBoostingGrid(max_iter=[100, 200], max_leaf_nodes=[15]),

@@ -3,58 +3,23 @@
 Every guess has a reason in words, because a person has to judge it. What can't be told from the
 data is an error that names the option which says it. Nothing here writes a file.
 
-The form of delimited text is the one in which the most lines have the same, largest number of
-fields; its decimal mark the one under which the most fields are numbers. Names of columns are
-compared in lower case, without accents, word by word (``customerID`` is *customer* and *id*), with
-word lists in several languages.
+Names of columns are compared in lower case, without accents, word by word (``customerID`` is
+*customer* and *id*), with word lists in several languages.
 """
 
-import csv
-import io
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.params import CsvSource, DataParams, ParquetSource
 from pipelines.core.settings import validate_section
 from pipelines.core.tables import RESERVED
+from pipelines.project.forms import Guess, Kind, Said, words_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DELIMITERS = ",;\t|"
-"""Characters that are tried between fields."""
-_SAMPLE_LINES = 2_000
-_ONE_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_COMMA_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?")
-_POINT_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_EITHER = re.compile(r"[+-]?\d{1,3},\d{3}")
-"""A number of either country: one thousand, or one and a bit."""
-
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-
-
-def words_of(name: str) -> list[str]:
-    """Return the words of a column's name: lower case, without accents.
-
-    Parameters
-    ----------
-    name : str
-        For example ``customerID`` or ``Geschäfts-Nr.``.
-
-    Returns
-    -------
-    list of str
-        For example ``["customer", "id"]``.
-    """
-    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
-    bare = "".join(sign for sign in plain if not unicodedata.combining(sign))
-    return [word.lower() for word in _WORDS.findall(bare)] or [bare.lower()]
-
 
 SENSITIVE: Mapping[str, tuple[str, ...]] = {
     "sex": ("sex", "gender", "geschlecht", "sexe", "genre", "sexo", "genero", "sesso", "genere",
@@ -83,64 +48,69 @@ SENSITIVE: Mapping[str, tuple[str, ...]] = {
 
 _SENSITIVE_VALUES: Mapping[str, tuple[frozenset[str], ...]] = {
     "sex": (
-        frozenset("f female woman women frau weiblich w femme feminin mujer femenino donna vrouw "
-                  "kvinna girl femminile".split()),
-        frozenset("m male man men mann mannlich homme masculin hombre masculino uomo h "
-                  "maschile boy".split()),
+        frozenset(["f", "female", "woman", "women", "frau", "weiblich", "w", "femme", "feminin", "mujer", "femenino", "donna", "vrouw", "kvinna", "girl", "femminile"]),
+        frozenset(["m", "male", "man", "men", "mann", "mannlich", "homme", "masculin", "hombre", "masculino", "uomo", "h", "maschile", "boy"]),
     ),
     "race": (
-        frozenset("white caucasian weiss blanc blanco".split()),
+        frozenset(["white", "caucasian", "weiss", "blanc", "blanco"]),
         frozenset(["black", "african-american", "african american", "schwarz", "noir", "negro",
                    "afro-american"]),
     ),
     "religion": (
-        frozenset("christian catholic protestant katholisch evangelisch catholique catolico".split()),
-        frozenset("muslim jewish islam hindu buddhist none atheist judisch konfessionslos protestant "
-                  "evangelisch".split()),
+        frozenset(["christian", "catholic", "protestant", "katholisch", "evangelisch", "catholique", "catolico"]),
+        frozenset(["muslim", "jewish", "islam", "hindu", "buddhist", "none", "atheist", "judisch", "konfessionslos", "protestant", "evangelisch"]),
     ),
 }  # fmt: skip
 """What the law protects → sets of values, of each of which a column must have one."""
 
 _MANY_VALUES = 12
-_PERSON = frozenset("customer client person user member patient employee applicant subject "
-                    "kunde kunden person mitarbeiter benutzer mitglied patienten bewerber konto "
-                    "account personne utilisateur cliente persona paciente usuario borrower "
-                    "student household policyholder".split())  # fmt: skip
-_KEY = frozenset("id ids uuid guid key code no nr num number nummer identifier kennung schlussel "
-                 "ident numero codigo".split())  # fmt: skip
-_CONTACT = frozenset("email mail phone telephone telefon mobile handy address adresse strasse street "
-                     "iban ssn surname lastname firstname vorname nachname nom prenom apellido "
-                     "fullname".split())  # fmt: skip
-_AFTER = frozenset("outcome result reason closed closing cancelled canceled cancellation terminated "
-                   "termination settled refunded collection recovery writeoff chargeoff "
-                   "kundigungsgrund grund ergebnis decision status".split())  # fmt: skip
-_POSITIVE = frozenset("1 true t yes y ja j oui o si s sim wahr vrai verdadero positive pos".split())
-_NEGATIVE = frozenset("0 -1 2 false f no n nein non nao falsch faux falso negative neg".split())
+_PERSON = frozenset(["customer", "client", "person", "user", "member", "patient", "employee", "applicant", "subject", "kunde", "kunden", "person", "mitarbeiter", "benutzer", "mitglied", "patienten", "bewerber", "konto", "account", "personne", "utilisateur", "cliente", "persona", "paciente", "usuario", "borrower", "student", "household", "policyholder"])  # fmt: skip
+_KEY = frozenset(["id", "ids", "uuid", "guid", "key", "code", "no", "nr", "num", "number", "nummer", "identifier", "kennung", "schlussel", "ident", "numero", "codigo"])  # fmt: skip
+_CONTACT = frozenset(["email", "mail", "phone", "telephone", "telefon", "mobile", "handy", "address", "adresse", "strasse", "street", "iban", "ssn", "surname", "lastname", "firstname", "vorname", "nachname", "nom", "prenom", "apellido", "fullname"])  # fmt: skip
+_AFTER = frozenset(["outcome", "result", "reason", "closed", "closing", "cancelled", "canceled", "cancellation", "terminated", "termination", "settled", "refunded", "collection", "recovery", "writeoff", "chargeoff", "kundigungsgrund", "grund", "ergebnis", "decision", "status"])  # fmt: skip
+_POSITIVE = frozenset(
+    [
+        "1",
+        "true",
+        "t",
+        "yes",
+        "y",
+        "ja",
+        "j",
+        "oui",
+        "o",
+        "si",
+        "s",
+        "sim",
+        "wahr",
+        "vrai",
+        "verdadero",
+        "positive",
+        "pos",
+    ]
+)
+_NEGATIVE = frozenset(
+    [
+        "0",
+        "-1",
+        "2",
+        "false",
+        "f",
+        "no",
+        "n",
+        "nein",
+        "non",
+        "nao",
+        "falsch",
+        "faux",
+        "falso",
+        "negative",
+        "neg",
+    ]
+)
 _SURE_MARKS = frozenset(["?", "n/a", "n.a.", "#n/a", "null", "nan"])
 """Texts that are no category of anything."""
 _SENTINELS = (-9999, -999, -99, 9999, 99999, 999999)
-
-
-@dataclass(frozen=True)
-class Guess:
-    """One thing that was found out, for a person to judge.
-
-    Attributes
-    ----------
-    what : str
-        The key of ``params.yaml``, or what it is about.
-    value : str
-        What was chosen.
-    why : str
-        The reason.
-    asks : bool
-        Whether a person should look: nothing was decided.
-    """
-
-    what: str
-    value: str
-    why: str
-    asks: bool = False
 
 
 @dataclass
@@ -179,224 +149,6 @@ class Table:
         return validate_section(Path("params.yaml"), self.data, DataParams, "data")
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a person said at the command line; None = to be found out.
-
-    Attributes
-    ----------
-    target, positive, favourable, subject_key : str or None
-        As in section ``data``.
-    delimiter, decimal, encoding : str or None
-        As in ``data.source``.
-    columns : tuple of str
-        Names, for files without a header line.
-    ignore, after_outcome : tuple of str
-        More columns, as in section ``data``.
-    """
-
-    target: str | None = None
-    positive: str | None = None
-    favourable: str | None = None
-    subject_key: str | None = None
-    delimiter: str | None = None
-    decimal: str | None = None
-    encoding: str | None = None
-    columns: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    after_outcome: tuple[str, ...] = ()
-
-
-Kind = Literal["csv", "parquet"]
-
-
-def kind_of(path: Path) -> Kind:
-    """Return the kind of a source by its first bytes; a folder holds Parquet files.
-
-    Raises
-    ------
-    SignalboxError
-        If there is nothing, or it is a kind of file that no source reads.
-    """
-    if not path.exists():
-        raise SignalboxError(f"--data {path}: no such file")
-    if path.is_dir():
-        if not any(path.rglob("*.parquet")) and not any(path.rglob("*.pq")):
-            raise SignalboxError(
-                f"--data {path}: the folder holds no .parquet file; name one file, CSV or Parquet"
-            )
-        return "parquet"
-    with path.open("rb") as stream:
-        head = stream.read(8)
-    if not head:
-        raise SignalboxError(f"--data {path}: is empty")
-    if head[:4] == b"PAR1":
-        return "parquet"
-    if head[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
-        raise SignalboxError(
-            f"--data {path}: is a spreadsheet or an archive; save its table as CSV, and name that"
-        )
-    return "csv"
-
-
-def csv_form(path: Path, said: Said) -> tuple[dict[str, Any], list[Guess]]:
-    """Find out the form of delimited text.
-
-    Parameters
-    ----------
-    path : Path
-        The file; may be packed (``.gz``, ``.bz2``, ``.xz``, ``.zip``).
-    said : Said
-        What needn't be found out.
-
-    Returns
-    -------
-    settings : dict of str to object
-        Keys of ``data.source`` that differ from their defaults.
-    guesses : list of Guess
-
-    Raises
-    ------
-    SignalboxError
-        Naming ``--encoding``, ``--delimiter``, ``--decimal`` or ``--columns``.
-    """
-    import fsspec
-
-    try:
-        with fsspec.open(str(path), "rb", compression="infer") as stream:
-            content = bytes(stream.read())
-    except (OSError, ValueError, EOFError) as error:
-        raise SignalboxError(f"--data {path}: cannot be read: {error}") from error
-    encoding, why = _encoding(path, content, said)
-    text = content.decode(encoding).removeprefix("\ufeff")
-    del content
-    delimiter = said.delimiter or _delimiter(path, text)
-    rows = _rows(text, delimiter)
-    settings: dict[str, Any] = {"delimiter": delimiter}
-    guesses = [Guess("data.source.delimiter", repr(delimiter), "given" if said.delimiter else
-                     f"{len(rows[0])} fields in each of the first lines")]  # fmt: skip
-    if encoding != "utf-8":
-        settings["encoding"] = encoding
-        guesses.append(Guess("data.source.encoding", encoding, why))
-    if said.columns:
-        settings["columns"] = list(said.columns)
-    elif _lacks_header(rows):
-        raise SignalboxError(
-            f"--data {path}: the first line holds values ({', '.join(rows[0][:4])} …), no names; "
-            f"name the {len(rows[0])} columns: --columns a,b,c"
-        )
-    marks, because = _marks(path, rows[0 if said.columns else 1 :], rows[0], said)
-    if marks != {"decimal": "."}:
-        settings |= marks
-        guesses.append(Guess("data.source.decimal", repr(marks["decimal"]), because))
-    return settings, guesses
-
-
-def _encoding(path: Path, content: bytes, said: Said) -> tuple[str, str]:
-    tried = [said.encoding] if said.encoding else ["utf-8"]
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff") and not said.encoding:
-        tried = ["utf-16"]
-    for name in tried:
-        try:
-            content.decode(name)
-        except LookupError:
-            raise SignalboxError(f"--encoding {name}: no known encoding") from None
-        except UnicodeDecodeError as error:
-            if said.encoding:
-                raise SignalboxError(
-                    f"--encoding {name}: {path} is not: byte 0x{content[error.start]:02x} at "
-                    f"position {error.start}"
-                ) from None
-        else:
-            return name, "given" if said.encoding else "its first bytes say so"
-    try:
-        content.decode("cp1252")
-    except UnicodeDecodeError:
-        return "latin-1", "not UTF-8, and bytes that Windows' own doesn't have"
-    windows = any(byte in content for byte in (b"\x80", b"\x84", b"\x93", b"\x94", b"\x96", b"\x92"))
-    return ("cp1252" if windows else "latin-1"), "not UTF-8; of western Europe, if it is text"
-
-
-def _delimiter(path: Path, text: str) -> str:
-    """Return the character by which the most fields come out, the same number in every line."""
-    widths = {}
-    for sign in DELIMITERS:
-        rows = _rows(text, sign, lines=200)
-        counts = [len(row) for row in rows]
-        if rows and counts[0] > 1 and sum(n == counts[0] for n in counts) >= 0.98 * len(counts):
-            widths[sign] = counts[0]
-    if not widths:
-        raise SignalboxError(
-            f"--data {path}: no delimiter of {', '.join(map(repr, DELIMITERS))} gives every line "
-            "the same number of fields; name it: --delimiter"
-        )
-    best = max(widths.values())
-    found = [sign for sign, count in widths.items() if count == best]
-    if len(found) > 1:
-        raise SignalboxError(
-            f"--data {path}: {' and '.join(map(repr, found))} both give {best} fields a line; say "
-            "which it is: --delimiter"
-        )
-    return found[0]
-
-
-def _rows(text: str, delimiter: str, lines: int = _SAMPLE_LINES) -> list[list[str]]:
-    """Read the first records; the last may be cut and isn't taken unless it is the only one."""
-    head = "".join(text.splitlines(keepends=True)[: lines + 1]) if len(text) < 1 << 24 else (
-        "".join(text[: 1 << 22].splitlines(keepends=True)[: lines + 1])
-    )  # fmt: skip
-    try:
-        rows = [row for row in csv.reader(io.StringIO(head), delimiter=delimiter) if row]
-    except csv.Error:
-        return []
-    return rows[:-1] if len(head) < len(text) and len(rows) > 2 else rows
-
-
-def _lacks_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first line has numbers where the columns below have numbers."""
-    first, rest = rows[0], rows[1:200]
-    numeric = [
-        i for i in range(len(first))
-        if rest and all(len(row) > i and _POINT_NUMBER.fullmatch(row[i].strip()) for row in rest)
-    ]  # fmt: skip
-    return bool(numeric) and all(_POINT_NUMBER.fullmatch(first[i].strip()) for i in numeric)
-
-
-def _marks(
-    path: Path, rows: Sequence[Sequence[str]], header: Sequence[str], said: Said
-) -> tuple[dict[str, Any], str]:
-    """Find the decimal mark and the mark of thousands."""
-    if said.decimal:
-        other = "." if said.decimal == "," else ","
-        pattern = re.compile(rf"[+-]?\d{{1,3}}(?:{re.escape(other)}\d{{3}})+(?:{re.escape(said.decimal)}\d+)?")
-        grouped = any(pattern.fullmatch(cell.strip()) for row in rows for cell in row)
-        return {"decimal": said.decimal} | ({"thousands": other} if grouped else {}), "given"
-    unclear = None
-    for i, name in enumerate(header):
-        cells = [row[i].strip() for row in rows if len(row) > i and row[i].strip()]
-        odd = [cell for cell in cells if "," in cell and not _ONE_NUMBER.fullmatch(cell)]
-        if not odd or not all(any(sign.isdigit() for sign in cell) for cell in odd):
-            continue
-        german = all(_COMMA_NUMBER.fullmatch(cell) for cell in cells)
-        english = all(_POINT_NUMBER.fullmatch(cell) for cell in cells)
-        if german and not english:
-            grouped = any("." in cell for row in rows for cell in row[i : i + 1])
-            found: dict[str, Any] = {"decimal": ","}
-            return found | ({"thousands": "."} if grouped else {}), (
-                f"column '{name}' holds numbers such as {odd[0]}"
-            )
-        if english and not german:
-            return {"decimal": ".", "thousands": ","}, f"column '{name}' holds such as {odd[0]}"
-        if english and german:
-            unclear = unclear or (name, odd[0])
-    if unclear:
-        raise SignalboxError(
-            f"--data {path}: column '{unclear[0]}': {unclear[1]} may be a thousand or a fraction; "
-            "say what the decimal mark is: --decimal . or --decimal ,"
-        )
-    return {"decimal": "."}, ""
-
-
 def inspect_table(
     name: str, source: Mapping[str, Any], said: Said, *, root: Path = Path()
 ) -> Table:
@@ -428,9 +180,7 @@ def inspect_table(
 
     first: dict[str, Any] = {"name": name, "source": dict(source), "target": said.target or "?",
                              "positive": "?"}  # fmt: skip
-    raw = pd.concat(
-        [part.frame for part in read_files(_typed(first), root)], ignore_index=True
-    )
+    raw = pd.concat([part.frame for part in read_files(_typed(first), root)], ignore_index=True)
     columns = [str(column) for column in raw.columns]
     table = Table(first, raw)
     target = _target(raw, columns, said)
@@ -533,7 +283,9 @@ def _positive(
     if len(labels) < 2:
         raise SignalboxError(f"--target {target}: holds {shown or 'no value'} alone; name another")
     if said.positive is not None and said.positive not in labels:
-        raise SignalboxError(f"--positive {said.positive}: '{target}' has no such label; it has {shown}")
+        raise SignalboxError(
+            f"--positive {said.positive}: '{target}' has no such label; it has {shown}"
+        )
     if len(labels) > 20:
         raise SignalboxError(
             f"--target {target}: holds {len(labels)} values, and a target has two labels; name "
@@ -572,7 +324,11 @@ def _one_label(labels: Sequence[str]) -> str | None:
     if len(low) != 2:
         return None
     yes = [text for text in low if text in _POSITIVE]
-    if len(yes) == 1 and all(text in yes or text in _NEGATIVE for text in low) and set(low) != {"1", "2"}:
+    if (
+        len(yes) == 1
+        and all(text in yes or text in _NEGATIVE for text in low)
+        and set(low) != {"1", "2"}
+    ):
         return low[yes[0]]
     for text, label in low.items():
         others = {f"{word}{sign}{text}" for word in ("no", "not", "non", "un", "kein", "nicht", "pas")
@@ -602,7 +358,9 @@ def _key(raw: "pd.DataFrame", target: str, said: Said, table: Table) -> None:
         table.guesses.append(Guess("data.subject_key", "null", "no column names people: equal rows "
                                    f"count as one subject{told}"))  # fmt: skip
         return
-    chosen = min(people or keys, key=lambda name: (len(words_of(name)), list(raw.columns).index(name)))
+    chosen = min(
+        people or keys, key=lambda name: (len(words_of(name)), list(raw.columns).index(name))
+    )
     distinct = int(raw[chosen].nunique())
     table.data["subject_key"] = chosen
     table.guesses.append(Guess("data.subject_key", chosen, f"{distinct:,} different values in "
@@ -653,7 +411,9 @@ def _types(raw: "pd.DataFrame", table: Table) -> None:
             table.ignored[name] = "names or reaches a person"
         elif typed.dtype == "str" and typed.nunique() >= _NAMES_ROWS * max(typed.notna().sum(), 50):
             long = float(typed.dropna().str.len().mean()) > _TEXT_LENGTH
-            table.ignored[name] = "free text" if long else "differs in nearly every row, as names do"
+            table.ignored[name] = (
+                "free text" if long else "differs in nearly every row, as names do"
+            )
         elif name.lower().startswith("unnamed"):
             table.ignored[name] = "without a name, as the row number that pandas writes"
         elif _is_key(raw[name], name):
@@ -780,7 +540,9 @@ def _leaks(table: Table) -> None:
         table.guesses.append(Guess("data.after_outcome", name, why, asks=True))
 
 
-def source_section(kind: Kind, paths: Iterable[str], watch: str, form: Mapping[str, Any]) -> dict[str, Any]:
+def source_section(
+    kind: Kind, paths: Iterable[str], watch: str, form: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return section ``data.source``.
 
     Parameters

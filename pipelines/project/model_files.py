@@ -95,7 +95,9 @@ def suite(table: Table, name: str) -> str:
     for column in [name for name in names if name not in unused][:MAX_PROFILED]:
         rules += _column_rules(frame[column], column, data.min_cell)
     lines = ",\n".join(f"    {json.dumps(rule, ensure_ascii=False)}" for rule in rules)
-    about = f"Profiled by signalbox init from {rows:,} rows of {data.name}, with slack: make it yours."
+    about = (
+        f"Profiled by signalbox init from {rows:,} rows of {data.name}, with slack: make it yours."
+    )
     meta = json.dumps({"about": about}, ensure_ascii=False)
     return (
         f'{{\n  "name": {json.dumps(name)},\n  "meta": {meta},\n  "expectations": [\n{lines}\n'
@@ -237,7 +239,9 @@ def params_text(table: Table, suite_name: str) -> str:
     str
         YAML, with a comment at every key.
     """
-    return "\n".join((_HEAD, _data(table), _stages(table, suite_name), _gate(table), _report(table)))
+    return "\n".join(
+        (_HEAD, _data(table), _stages(table, suite_name), _gate(table), _report(table))
+    )
 
 
 _HEAD = """\
@@ -264,7 +268,10 @@ def _data(table: Table) -> str:
         "data:",
         f"  name: {inline(data['name'])}  # short name of the data set, in reports and registry",
         "  source:",
-        *(f"    {key}: {inline(value)}  # {_SOURCE_SAYS[key]}" for key, value in data["source"].items()),
+        *(
+            f"    {key}: {inline(value)}  # {_SOURCE_SAYS[key]}"
+            for key, value in data["source"].items()
+        ),
         f"  target: {inline(data['target'])}  # column to predict; has exactly two labels",
         f"  positive: {inline(data['positive'])}  # the label that counts as 1",
         *_favourable(table),
@@ -280,7 +287,9 @@ def _data(table: Table) -> str:
         lines.append(f"  missing_marks: {inline(data['missing_marks'])}  # texts that mean "
                      "\"no value\", beside empty fields")  # fmt: skip
     if data.get("types"):
-        lines.append(f"  types: {inline(data['types'])}  # numeric | categorical, where it isn't as inferred")
+        lines.append(
+            f"  types: {inline(data['types'])}  # numeric | categorical, where it isn't as inferred"
+        )
     lines += _ignored(table) + _after_outcome(table) + _sensitive(table)
     return "\n".join(lines) + "\n"
 
@@ -302,16 +311,22 @@ def _ignored(table: Table) -> list[str]:
 
 def _after_outcome(table: Table) -> list[str]:
     said = [str(name) for name in table.data.get("after_outcome", [])]
-    lines = [f"  after_outcome: {inline(said)}  # columns that are filled in after the outcome; never inputs"]
+    lines = [
+        f"  after_outcome: {inline(said)}  # columns that are filled in after the outcome; never inputs"
+    ]
     if table.suspects:
-        lines.append("  # QUESTION: is one of these filled in after the outcome? Then add it to the list above:")
+        lines.append(
+            "  # QUESTION: is one of these filled in after the outcome? Then add it to the list above:"
+        )
         lines += [f"  #   {inline(name)}: {why}" for name, why in table.suspects.items()]
     return lines
 
 
 def _sensitive(table: Table) -> list[str]:
     if not table.sensitive:
-        return ["  sensitive: {}  # columns that are audited for bias, such as sex: {}; no model inputs then"]
+        return [
+            "  sensitive: {}  # columns that are audited for bias, such as sex: {}; no model inputs then"
+        ]
     lines = ["  # QUESTION: audit these? Uncomment, answer favourable, and they are no model inputs any",
              "  # more. As long as they are comments, nothing is audited, and the model sees them.",
              "  # sensitive:"]  # fmt: skip
@@ -367,7 +382,9 @@ def _gate(table: Table) -> str:
             lines.append(f"    {'- ' if first else '  '}{key}: {inline(value)}{comment}")
             first = False
     if table.sensitive:
-        lines += ["    # QUESTION: what may differ between groups? For each column under data.sensitive:"]
+        lines += [
+            "    # QUESTION: what may differ between groups? For each column under data.sensitive:"
+        ]
         for name in table.sensitive:
             for key, value in _fairness_check(name).items():
                 lines.append(f"    # {'- ' if key == 'id' else '  '}{key}: {inline(value)}")
@@ -400,6 +417,7 @@ def checks(baseline_log_loss: float) -> list[dict[str, Any]]:
     list of dict
         Checks, as ``gate.checks`` has them.
     """
+
     def check(name: str, figure: str, compare: str, threshold: float, protects: str, reason: str,
               on_fail: str = "reject") -> dict[str, Any]:  # fmt: skip
         failing = {} if on_fail == "reject" else {"on_fail": on_fail}
@@ -455,7 +473,7 @@ def _report(table: Table) -> str:
     data = table.data
     return f"""\
 report:  # what stays "{NOT_FILLED_IN}" is red in the report
-  data_set: {inline(data['name'])}  # data.name that this section is about
+  data_set: {inline(data["name"])}  # data.name that this section is about
   title: {inline(f"Model of {data['target']}, {data['name']}")}  # first line of the report
   owner: {NOT_FILLED_IN}  # who answers for the model
   purpose: {NOT_FILLED_IN}  # what the model is for
@@ -464,7 +482,9 @@ report:  # what stays "{NOT_FILLED_IN}" is red in the report
 """
 
 
-def release_text(name: str, sensitive: Mapping[str, str], products: Sequence[str]) -> dict[str, str]:
+def release_text(
+    name: str, sensitive: Mapping[str, str], products: Sequence[str]
+) -> dict[str, str]:
     """Write the sections of ``release.yaml``, with blanks that stay red until they are filled in.
 
     Parameters

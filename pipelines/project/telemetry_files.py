@@ -4,8 +4,6 @@ A file's form is told by its content, never by its name alone. What no reader kn
 names the file, and says which forms there are.
 """
 
-import gzip
-import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,9 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipelines.aiops.params.alert_rules import usual_policy
 from pipelines.core.errors import SignalboxError
 from pipelines.core.settings import NOT_FILLED_IN
-from pipelines.project.columns import Guess, words_of
+from pipelines.project.forms import (
+    Guess,
+    document_of,
+    first_records,
+    head_of,
+    is_lines,
+    is_numeric_column,
+    likely_delimiter,
+    looks_like_time,
+    words_of,
+)
 from pipelines.project.model_files import inline
 
 FORMS = (
@@ -75,7 +84,6 @@ _NEEDED = {"alerts": ("starts_at", "name"), "tickets": ("ticket_id", "opened_at"
            "changes": ("change_id", "at"), "metrics": ("at",)}  # fmt: skip
 _LABEL_VALUES = 500
 """Columns of so many different values, or fewer, in the first rows are labels."""
-_HEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -181,48 +189,10 @@ def _is_data(file: Path) -> bool:
 
 
 def _is_payload(file: Path) -> bool:
-    document = _document(file)
+    document = document_of(file)
     return isinstance(document, dict) and "alerts" in document and (
         "groupKey" in document or "receiver" in document
     )  # fmt: skip
-
-
-def _head(file: Path) -> bytes:
-    try:
-        opener: Any = gzip.open if file.suffix == ".gz" else open
-        with opener(file, "rb") as stream:
-            return bytes(stream.read(_HEAD_BYTES))
-    except (OSError, EOFError) as error:
-        raise SignalboxError(f"{file}: cannot be read: {error}") from error
-
-
-def _document(file: Path) -> Any:
-    """The file as one JSON document, or its first line; None if it is neither."""
-    head = _head(file)
-    if head[:1] not in (b"{", b"[") and head.lstrip()[:1] not in (b"{", b"["):
-        return None
-    if len(head) < _HEAD_BYTES:
-        try:
-            return json.loads(head)
-        except ValueError:
-            pass
-    try:
-        return json.loads(head.split(b"\n", 1)[0])
-    except ValueError:
-        pass
-    if len(head) < _HEAD_BYTES:
-        return None
-    try:
-        return json.loads(file.read_bytes()) if file.suffix != ".gz" else json.loads(
-            gzip.decompress(file.read_bytes()))  # fmt: skip
-    except ValueError:
-        return None
-
-
-def _is_lines(file: Path) -> bool:
-    lines = [line for line in _head(file).splitlines() if line.strip()][:2]
-    return len(lines) == 2 and all(line.lstrip()[:1] == b"{" and line.rstrip()[-1:] == b"}"
-                                   for line in lines)  # fmt: skip
 
 
 def _alert_source(file: Path, hold_seconds: int | None, option: str) -> Source:
@@ -232,22 +202,28 @@ def _alert_source(file: Path, hold_seconds: int | None, option: str) -> Source:
         settings = {"name": name, "kind": kind, "files": [str(file)], **more}
         return Source(settings, Guess("aiops.telemetry.sources", f"{name}: {kind}", why))
 
-    document = _document(file)
+    document = document_of(file)
     first = document[0] if isinstance(document, list) and document else document
     if isinstance(document, dict):
-        if isinstance(document.get("data"), dict) and document["data"].get("resultType") == "matrix":
+        if (
+            isinstance(document.get("data"), dict)
+            and document["data"].get("resultType") == "matrix"
+        ):
             return source("prometheus_export", f"{file.name}: answer of a range query")
         if "incidents" in document or "log_entries" in document:
             return source("pagerduty", f"{file.name}: PagerDuty's incidents")
         records = document.get("data")
         if isinstance(records, list) and records and _is_opsgenie(records[0]):
             return _opsgenie(source, file, records, hold_seconds)
-        if {"event", "alerts"} <= document.keys() or document.get("type") in ("alert", "notification"):
+        if {"event", "alerts"} <= document.keys() or document.get("type") in (
+            "alert",
+            "notification",
+        ):
             return source("alertmanager_events", f"{file.name}: Alertmanager's event recorder")
     if isinstance(first, dict) and _is_opsgenie(first):
         records = document if isinstance(document, list) else [first]
         return _opsgenie(source, file, records, hold_seconds)
-    rows = _rows(file, option)
+    rows = first_records(file, option, FORMS)
     low = {str(key).lower() for key in rows[0]}
     if {"incident_number", "created_on"} <= low or {"id", "incident_number"} <= low:
         return source("pagerduty", f"{file.name}: columns of PagerDuty's export")
@@ -276,39 +252,9 @@ def _opsgenie(
     labels = {label: column for label, column in labels.items() if column in records[0]}
     held = {} if "ends_at" in columns else {"hold_seconds": hold_seconds}
     more = {"labels_json": "details"} if isinstance(records[0].get("details"), dict) else {}
-    form = {} if _is_lines(file) else {"format": "json"}
+    form = {} if is_lines(file) else {"format": "json"}
     settings = {"table": "alerts", **form, "columns": columns, "labels": labels, **more, **held}
     return source("table", f"{file.name}: Opsgenie's alerts", **settings)  # type: ignore[no-any-return]
-
-
-def _rows(file: Path, option: str) -> list[dict[str, Any]]:
-    """Return the first records of a table."""
-    endings = {suffix.lower() for suffix in file.suffixes}
-    rows: list[dict[str, Any]] = []
-    if ".parquet" in endings:
-        import pyarrow.parquet as pq
-
-        batch = next(pq.ParquetFile(file).iter_batches(2_000), None)
-        rows = batch.to_pylist() if batch is not None else []
-    elif _is_lines(file):
-        lines = _head(file).splitlines()[:-1] or _head(file).splitlines()
-        rows = [json.loads(line) for line in lines[:2_000] if line.strip()]
-    elif isinstance(document := _document(file), list):
-        rows = [record for record in document[:2_000] if isinstance(record, dict)]
-    elif ".csv" in endings:
-        import csv
-
-        text = _head(file).decode("utf-8-sig", errors="replace")
-        delimiter = _csv_delimiter(text)
-        rows = [dict(row) for row in csv.DictReader(io.StringIO(text), delimiter=delimiter)][:2_000]
-    if not rows:
-        raise SignalboxError(f"{option} {file}: no known form, or empty; there may be {FORMS}")
-    return rows
-
-
-def _csv_delimiter(text: str) -> str:
-    line = text.splitlines()[0] if text else ""
-    return max(",;\t|", key=line.count)
 
 
 def _table_of(file: Path, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -373,7 +319,10 @@ def _mapped(
         settings["constants"] = {"kind": "incident"}
     if table == "changes" and "kind" not in columns:
         settings["constants"] = {"kind": "deployment"}
-    if ".csv" in file.suffixes and (sign := _csv_delimiter(_head(file).decode(errors="replace"))) != ",":
+    if (
+        ".csv" in file.suffixes
+        and (sign := likely_delimiter(head_of(file).decode(errors="replace"))) != ","
+    ):
         settings["delimiter"] = sign
     told = ", ".join(f"{name} = {column}" for name, column in columns.items())
     return source("table", f"{file.name}: {table}: {told}", columns=columns, **settings)  # type: ignore[no-any-return]
@@ -386,16 +335,16 @@ def _labels(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str
         values = [row.get(name) for row in rows]
         texts = [value for value in values if isinstance(value, str) and value]
         few = len(set(texts)) <= min(_LABEL_VALUES, max(len(rows) // 2, 1))
-        if texts and few and max(map(len, texts)) <= 80 and not _looks_like_time(texts[0]):
+        if texts and few and max(map(len, texts)) <= 80 and not looks_like_time(texts[0]):
             labels[re.sub(r"[^A-Za-z0-9_]", "_", name)] = name
     return labels
 
 
-def _looks_like_time(text: str) -> bool:
-    return bool(re.match(r"\d{4}-\d{2}-\d{2}", text)) or text.replace(".", "", 1).isdigit()
-
-
-_OTLP = {"resourceMetrics": "otlp_metrics", "resourceLogs": "otlp_logs", "resourceSpans": "otlp_traces"}
+_OTLP = {
+    "resourceMetrics": "otlp_metrics",
+    "resourceLogs": "otlp_logs",
+    "resourceSpans": "otlp_traces",
+}
 
 
 def _telemetry(folder: Path) -> list[Source]:
@@ -438,14 +387,19 @@ def _telemetry(folder: Path) -> list[Source]:
 def _signal(file: Path) -> dict[str, Any] | None:
     """Return the settings of a source for a file of metrics, logs or traces; None = unknown."""
     endings = {suffix.lower() for suffix in file.suffixes}
-    document = _document(file)
+    document = document_of(file)
     first = document[0] if isinstance(document, list) and document else document
     if isinstance(document, dict):
         for key, kind in _OTLP.items():
             if key in document:
                 return {"kind": kind}
         traces = document.get("data")
-        if isinstance(traces, list) and traces and isinstance(traces[0], dict) and "traceID" in traces[0]:
+        if (
+            isinstance(traces, list)
+            and traces
+            and isinstance(traces[0], dict)
+            and "traceID" in traces[0]
+        ):
             return {"kind": "jaeger"}
     if isinstance(first, dict):
         if {"traceId", "id"} <= first.keys():
@@ -457,7 +411,7 @@ def _signal(file: Path) -> dict[str, Any] | None:
         return None
     if endings & {".csv", ".parquet"}:
         return _metrics(file)
-    head = _head(file)
+    head = head_of(file)
     if re.search(rb"^# (TYPE|HELP) ", head, re.MULTILINE):
         return {"kind": "openmetrics"}
     if endings & {".log", ".txt", ".out", ".err"} or file.suffix[1:].isdigit():
@@ -466,7 +420,7 @@ def _signal(file: Path) -> dict[str, Any] | None:
 
 
 def _metrics(file: Path) -> dict[str, Any] | None:
-    rows = _rows(file, "--telemetry")
+    rows = first_records(file, "--telemetry", FORMS)
     names = [str(name) for name in rows[0] if name is not None]
     table = _table_of(file, rows)
     if table in ("tickets", "changes"):
@@ -481,27 +435,21 @@ def _metrics(file: Path) -> dict[str, Any] | None:
         return None
     others = [name for name in names if name not in columns.values()]
     settings: dict[str, Any] = {"kind": "table", "table": "metrics"}
-    delimiter = _csv_delimiter(_head(file).decode(errors="replace")) if ".csv" in file.suffixes else ","
+    delimiter = (
+        likely_delimiter(head_of(file).decode(errors="replace")) if ".csv" in file.suffixes else ","
+    )
     more = {} if delimiter == "," else {"delimiter": delimiter}
     labels = _labels(rows, others)
     held = {"labels": labels} if labels else {}
     if {"name", "value"} <= set(columns):
         return {**settings, **more, "columns": columns, **held}
-    numeric = [name for name in names if name != columns["at"] and _is_numeric(rows, name)]
+    numeric = [name for name in names if name != columns["at"] and is_numeric_column(rows, name)]
     values = {re.sub(r"[^A-Za-z0-9_:]", "_", name): name for name in numeric}
     if not values:
         return None
     kept = {label: column for label, column in labels.items() if column not in numeric}
     return {**settings, **more, "columns": {"at": columns["at"]}, "values": values,
             **({"labels": kept} if kept else {})}  # fmt: skip
-
-
-def _is_numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    values = [row.get(name) for row in rows if row.get(name) not in (None, "")]
-    try:
-        return bool(values) and all(float(str(value)) is not None for value in values)
-    except ValueError:
-        return False
 
 
 def rules_files(alertmanager: Path, prometheus: Path | None) -> RuleFiles:
@@ -535,92 +483,38 @@ def rules_files(alertmanager: Path, prometheus: Path | None) -> RuleFiles:
         raise SignalboxError(f"--alertmanager {alertmanager}: no such file")
     load_config(file)
     found: list[str] = []
-    guesses = [Guess("aiops.export_rules.alertmanager_yml", str(file), "read where it is, not copied")]
+    guesses = [
+        Guess("aiops.export_rules.alertmanager_yml", str(file), "read where it is, not copied")
+    ]
     if prometheus is not None:
         place = prometheus.expanduser().resolve()
-        files = sorted([*place.rglob("*.yml"), *place.rglob("*.yaml")]) if place.is_dir() else [place]
+        files = (
+            sorted([*place.rglob("*.yml"), *place.rglob("*.yaml")]) if place.is_dir() else [place]
+        )
         for one in files:
             try:
                 content = yaml.safe_load(one.read_text(encoding="utf-8"))
             except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
                 raise SignalboxError(f"--prometheus {one}: cannot be read: {error}") from error
-            if isinstance(content, dict) and content.keys() & {"global", "scrape_configs", "rule_files"}:
+            if isinstance(content, dict) and content.keys() & {
+                "global",
+                "scrape_configs",
+                "rule_files",
+            }:
                 found.append(str(one))
         if not found:
             raise SignalboxError(
                 f"--prometheus {prometheus}: no prometheus.yml there (with global, rule_files or "
                 "scrape_configs)"
             )
-        guesses.append(Guess("aiops.export_rules.prometheus", f"{len(found)} file(s)", ", ".join(found)))
+        guesses.append(
+            Guess("aiops.export_rules.prometheus", f"{len(found)} file(s)", ", ".join(found))
+        )
     else:
         guesses.append(Guess("aiops.export_rules.prometheus", "[]", "without a prometheus.yml nothing is "
                              "held: name it with --prometheus, or there", asks=True))  # fmt: skip
     return RuleFiles(str(file), str(file.parent if found else file), found, guesses)
 
-
-_POLICY = """\
-- {id: history, figure: alert_history.quarantined_share, compare: at_most, threshold: 0.01,
-   protects: nothing is learned from records that could not be read, reason: engineering
-   judgement; many broken records mean that a source changed}
-- {id: incidents_linked, figure: alert_history.incidents_linked_share, compare: at_least,
-   threshold: 0.5, on_fail: review, protects: what is missed is known by the alerts that people
-   linked to incidents, reason: engineering judgement; a link by service and time is a guess}
-- {id: links_hold, figure: alert_history.suspiciously_linked_share, compare: at_most, threshold:
-   0.25, on_fail: review, protects: the incidents that judge are those that people had, reason:
-   'worst case; with a quarter unjudged and a tenth of the rest missed (risk), two of three are
-   told'}
-- {id: ends_known, figure: alert_history.open_share, compare: at_most, threshold: 0.01, on_fail:
-   review, protects: an alert whose end was lost is not taken for one that fires on, reason:
-   engineering judgement; one lost end in a hundred moves what a replay counts by points}
-- {id: durations_observed, figure: alert_history.assumed_share, compare: at_most, threshold: 0.5,
-   on_fail: review, protects: rules rest on how long alerts were seen to last, reason:
-   'engineering judgement; where most ends are a setting, so is what the replay says of them'}
-- {id: no_points_in_time, figure: alert_history.zero_length_share, compare: at_most, threshold:
-   0.1, on_fail: review, protects: alerts last until somebody can be notified of them, reason:
-   'engineering judgement; what ends as it starts is never paged, and makes today look silent'}
-- {id: no_incident_missed, figure: replay_rules.missed, compare: at_most, threshold: 1, protects:
-   people are notified of the incidents that they are notified of today, reason: 'measured; rules
-   that hold too much miss three and more of a hundred, good ones none or one'}
-- {id: most_are_told, figure: replay_rules.missed_of_all_at_least, compare: at_most, threshold:
-   0.05, protects: incidents whose tickets name no fix aren't missed in numbers either, reason:
-   'engineering judgement; tickets that link noise explain some misses, not one in twenty'}
-- {id: nothing_vanishes, figure: replay_rules.vanished, compare: at_most, threshold: 0, on_fail:
-   review, protects: what nobody is paged of still reaches a chat or a mailbox, reason: 'a rule
-   may take an alert from the pager, not from everywhere; without any chat a missed incident
-   vanishes'}
-- {id: heartbeats, figure: replay_rules.heartbeats_changed, compare: at_most, threshold: 0,
-   protects: whatever takes alarm when a heartbeat stays away hears it as often as today, reason:
-   a dead man's switch that a rule silences looks like a dead monitoring system}
-- {id: enough_incidents, figure: replay_rules.credible_incidents, compare: at_least, threshold:
-   30, on_fail: review, protects: what is judged can be judged, reason: 'with 30 incidents and
-   none missed, at most 9.5 % are; with fewer nobody can tell'}
-- {id: risk, figure: replay_rules.missed_share, compare: at_most, threshold: 0.1, on_fail: review,
-   protects: few missed in the history means few missed later, reason: 'engineering judgement; the
-   upper bound counts, but cannot tell 1 % from 3 %'}
-- {id: delayed, figure: replay_rules.late_5m_share, compare: at_most, threshold: 0.1, on_fail:
-   review, protects: people are notified of most incidents about as early as today, reason:
-   measured; good rules delay one in twenty by more than five minutes}
-- {id: held_for_too_long, figure: replay_rules.late_5m_share, compare: at_most, threshold: 0.25,
-   protects: alerts that matter are not held until they are over, reason: measured; lone alerts
-   held for ten minutes without looking for company delay a third}
-- {id: delayed_for_long, figure: replay_rules.late_15m_share, compare: at_most, threshold: 0.05,
-   on_fail: review, protects: hardly any incident waits long, reason: engineering judgement; a
-   quarter of an hour has to be looked at by a person}
-- {id: pagerduty_no_incident_missed, figure: replay_rules.pagerduty_missed, compare: at_most,
-   threshold: 1, on_fail: review, protects: who takes PagerDuty's form is notified of the
-   incidents of today as well, reason: 'as no_incident_missed; the other files stay good, so a
-   person decides whether to do without this form'}
-- {id: worth_it, figure: replay_rules.saved_share, compare: at_least, threshold: 0.1, on_fail:
-   review, protects: rules that hold anything must earn it, reason: 'engineering judgement; below
-   a tenth, mending alerts at their source is the better way'}
-- {id: all_exported, figure: export_rules.not_exported, compare: at_most, threshold: 0, on_fail:
-   review, protects: what is released is what was judged, reason: a rule that no file holds does
-   nothing until a person sets it by hand}
-- {id: rules_in_production, figure: watch_rules.harmful, compare: at_most, threshold: 0, on_fail:
-   review, protects: 'a rule that hid an incident, or delayed it beyond use, is not forgotten',
-   reason: a harmful rule has to be withdrawn by a person}
-"""
-"""The policy for rule sets, without owners; the bundled project has the same, and a test holds them equal."""
 
 _HISTORY = """\
   alert_history:  # the window of alerts that rules are mined and tested on
@@ -757,18 +651,10 @@ def aiops_text(
     return text
 
 
-def policy() -> list[dict[str, Any]]:
-    """Return the policy for rule sets, as ``aiops.gate_rules.checks`` has it, but for owners."""
-    import yaml
-
-    found: list[dict[str, Any]] = yaml.safe_load(_POLICY)
-    return found
-
-
 def _checks() -> str:
     keys = ("id", "protects", "figure", "compare", "threshold", "on_fail", "reason")
     lines = []
-    for check in policy():
+    for check in usual_policy():
         for key in keys:
             if key in check:
                 lead = "      - " if key == "id" else "        "

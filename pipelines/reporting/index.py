@@ -88,7 +88,9 @@ def own_chapter(evidence: Sequence[Evidence], sources: Sources) -> list[Chapter]
         for content in evidence
     ]  # fmt: skip
     said = "What stages of this project's own measured; the gate's policy may ask for any of it."
-    return [Chapter("own-stages", "Stages of this project's own", [Prose(said), *tables], "Own stages")]
+    return [
+        Chapter("own-stages", "Stages of this project's own", [Prose(said), *tables], "Own stages")
+    ]
 
 
 def foot(record: Path) -> Text:

@@ -1,7 +1,6 @@
 """The chain of hashes: report → evidence → artifacts → ``dvc.lock`` → commit."""
 
 import json
-
 from collections.abc import Iterable
 
 from pipelines.core.errors import SignalboxError

@@ -108,7 +108,7 @@ def _records(settings: TableParams, path: Path) -> Records:
 
 
 def _document(path: Path, source: str) -> Records:
-    """Records of one JSON document: a list, or an object with the list in ``data``."""
+    """Read records of one JSON document: a list, or an object with the list in ``data``."""
     try:
         document = parse_json(content_of(path))
     except MalformedError as error:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.core.expectations import run_suite
 from pipelines.core.tables import ROW
-from pipelines.project.columns import Said
+from pipelines.project.forms import Said
 from pipelines.project.model_files import allowed_share, suite, tolerance, widened
 from tests.unit.project.test_what_a_table_says import found, people
 
@@ -49,7 +49,10 @@ def test_next_months_rows_pass(tmp_path: Path, seed: int) -> None:
     [
         (lambda frame: frame.head(100), "half to ten times"),
         (lambda frame: frame.assign(income=frame["income"] * 100), "quarantine"),
-        (lambda frame: frame.assign(income=np.nan, visits=frame["visits"] + 0.5), "income is there"),
+        (
+            lambda frame: frame.assign(income=np.nan, visits=frame["visits"] + 0.5),
+            "income is there",
+        ),
         (lambda frame: frame.assign(town=frame["town"] + "-2"), "town has mostly known"),
         (lambda frame: frame.assign(visits=frame["visits"] + 6), "mean of visits"),
         (lambda frame: frame.drop(columns="town"), "every column is there"),

@@ -9,16 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.errors import SignalboxError
-from pipelines.project.columns import (
-    Said,
-    Table,
-    csv_form,
-    inspect_table,
-    kind_of,
-    sensitive_kind,
-    source_section,
-    words_of,
-)
+from pipelines.project.columns import Table, inspect_table, sensitive_kind, source_section
+from pipelines.project.forms import Said, csv_form, kind_of, words_of
 
 ROWS = 300
 
