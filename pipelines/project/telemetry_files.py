@@ -150,6 +150,9 @@ def find_sources(
     names: dict[str, int] = {}
     unique = []
     for source in found:
+        if not source.settings:
+            unique.append(source)  # only says what was not read
+            continue
         name = str(source.settings["name"])
         names[name] = names.get(name, 0) + 1
         settings = source.settings if names[name] == 1 else {
