@@ -26,7 +26,7 @@ DAGS = {"model": "model_release", "rules": "alert_noise_reduction"}
 
 
 class Written(TypedDict):
-    """What ``init --json`` prints: files, what was guessed, what a person has to answer, what next."""
+    """What ``init --json`` prints: files, guesses (`asks`: a person has to answer), what next."""
 
     project: str
     products: list[str]
@@ -157,8 +157,8 @@ def _check(
         ours = [name for name in others if name in _OURS]
         if ours:
             raise SignalboxError(
-                f"{root}: has {', '.join(ours)}, and was not made by signalbox init; choose another "
-                "directory"
+                f"{root}: has {', '.join(ours)}, and was not made by signalbox init; choose "
+                "another directory"
             )
 
 
@@ -211,6 +211,7 @@ class Plan:
         ask: "Callable[[Table], Said | None] | None",
     ) -> None:
         """Find out everything about a table, and what is to be written for its model."""
+        from pipelines.core.artifacts import EXPECTATIONS
         from pipelines.project import columns, forms, model_files
 
         if _has_section(self.root, "data"):
@@ -243,7 +244,7 @@ class Plan:
             *table.guesses,
         ]
         self.params.append(model_files.params_text(table, self.name))
-        self.texts[model_files.suite_path(self.name)] = model_files.suite(table, self.name)
+        self.texts[EXPECTATIONS / f"{self.name}.json"] = model_files.suite(table, self.name)
         self.release |= model_files.release_text(table.data["name"], table.sensitive, self.products)
 
     def add_telemetry(
@@ -332,8 +333,8 @@ class Plan:
 
 
 _RELEASE_HEAD = """\
-# The deployment and the release path. None of this is an input of a stage: a changed approver trains
-# nothing again. What isn't here has its default (docs/params.md of Signalbox); null is "not set".
+# The deployment and the release path. None of this is an input of a stage: a changed approver
+# trains nothing again. What isn't here has its default (docs/params.md); null is "not set".
 """
 
 
@@ -410,8 +411,8 @@ def _show(console: Console, plan: Plan) -> None:
     """Print what was guessed, and why; questions last, because they stay."""
     from rich.table import Table as Grid
 
-    console.print(f"[bold]{plan.name}[/bold]: a project for {', '.join(plan.products)} in {plan.root}",
-                  highlight=False)  # fmt: skip
+    what = f"{plan.name}: a project for {', '.join(plan.products)} in {plan.root}"
+    print_lines([what], style="bold", console=console)
     for title, asks in (("What was found out", False), ("What only you can say", True)):
         rows = [guess for guess in plan.guesses if guess.asks is asks]
         if not rows:
@@ -464,8 +465,9 @@ def _look(console: Console, plan: Plan) -> None:
                 print_lines([f"  {line}"], console=console)
 
 
-_NOISE = ("dvc config", "dvc push", "Running stage", "> ", "Generating lock", "Updating lock", "Use `dvc push`",
-          "To track the changes", "To enable auto", "git add", "'data/source", "Stage '")  # fmt: skip
+_NOISE = ("dvc config", "dvc push", "Running stage", "> ", "Generating lock", "Updating lock",
+          "Use `dvc push`", "To track the changes", "To enable auto", "git add", "'data/source",
+          "Stage '")  # fmt: skip
 
 
 def _told(output: str) -> Iterable[str]:
@@ -508,7 +510,7 @@ def _next(console: Console, plan: Plan) -> None:
     blanks = "params.yaml (QUESTION, not filled in) and release.yaml (null)"
     told: Mapping[str, str] = dict(zip(
         next_commands(plan),
-        ("", "", "to the report, without Airflow", "the same in Airflow, with gate, question and ledger"),
+        ("", "", "to the report, without Airflow", "in Airflow, with question and ledger"),
         strict=False))  # fmt: skip
     print_lines(["next:", *(f"  {command}" + (f"  # {why}" if why else "")
                             for command, why in told.items()),

@@ -21,6 +21,11 @@ from pipelines.project.forms import Guess, Kind, Said, words_of
 if TYPE_CHECKING:
     import pandas as pd
 
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 SENSITIVE: Mapping[str, tuple[str, ...]] = {
     "sex": ("sex", "gender", "geschlecht", "sexe", "genre", "sexo", "genero", "sesso", "genere",
             "geslacht", "kon", "plec", "kjonn", "sukupuoli"),
@@ -29,8 +34,8 @@ SENSITIVE: Mapping[str, tuple[str, ...]] = {
             "naissance", "nacimiento", "nascita", "geboortedatum", "yob"),
     "race": ("race", "ethnicity", "ethnic", "ethnie", "ethnizitat", "rasse", "raza", "etnia",
              "razza", "etniciteit", "hautfarbe", "skin", "raca"),
-    "religion": ("religion", "religious", "faith", "konfession", "religione", "religiao", "godsdienst",
-                 "confession", "denomination"),
+    "religion": ("religion", "religious", "faith", "konfession", "religione", "religiao",
+                 "godsdienst", "confession", "denomination"),
     "nationality": ("nationality", "citizenship", "nationalite", "staatsangehorigkeit",
                     "nationalitat", "nacionalidad", "nazionalita", "nationaliteit", "foreign",
                     "herkunft", "citizen", "migration"),
@@ -48,8 +53,10 @@ SENSITIVE: Mapping[str, tuple[str, ...]] = {
 
 _SENSITIVE_VALUES: Mapping[str, tuple[frozenset[str], ...]] = {
     "sex": (
-        frozenset(["f", "female", "woman", "women", "frau", "weiblich", "w", "femme", "feminin", "mujer", "femenino", "donna", "vrouw", "kvinna", "girl", "femminile"]),
-        frozenset(["m", "male", "man", "men", "mann", "mannlich", "homme", "masculin", "hombre", "masculino", "uomo", "h", "maschile", "boy"]),
+        _set("f female woman women frau weiblich w femme feminin mujer femenino donna "
+            "vrouw kvinna girl femminile"),
+        _set("m male man men mann mannlich homme masculin hombre masculino uomo h "
+            "maschile boy"),
     ),
     "race": (
         frozenset(["white", "caucasian", "weiss", "blanc", "blanco"]),
@@ -57,58 +64,30 @@ _SENSITIVE_VALUES: Mapping[str, tuple[frozenset[str], ...]] = {
                    "afro-american"]),
     ),
     "religion": (
-        frozenset(["christian", "catholic", "protestant", "katholisch", "evangelisch", "catholique", "catolico"]),
-        frozenset(["muslim", "jewish", "islam", "hindu", "buddhist", "none", "atheist", "judisch", "konfessionslos", "protestant", "evangelisch"]),
+        _set("christian catholic protestant katholisch evangelisch catholique catolico"),
+        _set("muslim jewish islam hindu buddhist none atheist judisch konfessionslos "
+            "protestant evangelisch"),
     ),
 }  # fmt: skip
 """What the law protects → sets of values, of each of which a column must have one."""
 
 _MANY_VALUES = 12
-_PERSON = frozenset(["customer", "client", "person", "user", "member", "patient", "employee", "applicant", "subject", "kunde", "kunden", "person", "mitarbeiter", "benutzer", "mitglied", "patienten", "bewerber", "konto", "account", "personne", "utilisateur", "cliente", "persona", "paciente", "usuario", "borrower", "student", "household", "policyholder"])  # fmt: skip
-_KEY = frozenset(["id", "ids", "uuid", "guid", "key", "code", "no", "nr", "num", "number", "nummer", "identifier", "kennung", "schlussel", "ident", "numero", "codigo"])  # fmt: skip
-_CONTACT = frozenset(["email", "mail", "phone", "telephone", "telefon", "mobile", "handy", "address", "adresse", "strasse", "street", "iban", "ssn", "surname", "lastname", "firstname", "vorname", "nachname", "nom", "prenom", "apellido", "fullname"])  # fmt: skip
-_AFTER = frozenset(["outcome", "result", "reason", "closed", "closing", "cancelled", "canceled", "cancellation", "terminated", "termination", "settled", "refunded", "collection", "recovery", "writeoff", "chargeoff", "kundigungsgrund", "grund", "ergebnis", "decision", "status"])  # fmt: skip
-_POSITIVE = frozenset(
-    [
-        "1",
-        "true",
-        "t",
-        "yes",
-        "y",
-        "ja",
-        "j",
-        "oui",
-        "o",
-        "si",
-        "s",
-        "sim",
-        "wahr",
-        "vrai",
-        "verdadero",
-        "positive",
-        "pos",
-    ]
-)
-_NEGATIVE = frozenset(
-    [
-        "0",
-        "-1",
-        "2",
-        "false",
-        "f",
-        "no",
-        "n",
-        "nein",
-        "non",
-        "nao",
-        "falsch",
-        "faux",
-        "falso",
-        "negative",
-        "neg",
-    ]
-)
-_SURE_MARKS = frozenset(["?", "n/a", "n.a.", "#n/a", "null", "nan"])
+_PERSON = _set("customer client person user member patient employee applicant subject "
+              "kunde kunden person mitarbeiter benutzer mitglied patienten bewerber "
+              "konto account personne utilisateur cliente persona paciente usuario "
+              "borrower student household policyholder")  # fmt: skip
+_KEY = _set("id ids uuid guid key code no nr num number nummer identifier kennung "
+           "schlussel ident numero codigo")  # fmt: skip
+_CONTACT = _set("email mail phone telephone telefon mobile handy address adresse "
+               "strasse street iban ssn surname lastname firstname vorname nachname "
+               "nom prenom apellido fullname")  # fmt: skip
+_AFTER = _set("outcome result reason closed closing cancelled canceled cancellation "
+             "terminated termination settled refunded collection recovery writeoff "
+             "chargeoff kundigungsgrund grund ergebnis decision status")  # fmt: skip
+_POSITIVE = _set("1 true t yes y ja j oui o si s sim wahr vrai verdadero positive pos")
+_NEGATIVE = _set("0 -1 2 false f no n nein non nao falsch faux falso negative neg")
+_NOT = ("no", "not", "non", "un", "kein", "nicht", "pas")
+_SURE_MARKS = _set("? n/a n.a. #n/a null nan")
 """Texts that are no category of anything."""
 _SENTINELS = (-9999, -999, -99, 9999, 99999, 999999)
 
@@ -314,8 +293,8 @@ def _positive(
             raise SignalboxError(f"--favourable {said.favourable}: is no label; there are {both}")
         table.data["favourable"] = said.favourable
     else:
-        table.guesses.append(Guess("data.favourable", "not filled in",
-            f"which label is good for the person: {both}? The audit needs it", asks=True))  # fmt: skip
+        question = f"which label is good for the person: {both}? The audit needs it"
+        table.guesses.append(Guess("data.favourable", "not filled in", question, asks=True))
 
 
 def _one_label(labels: Sequence[str]) -> str | None:
@@ -331,8 +310,7 @@ def _one_label(labels: Sequence[str]) -> str | None:
     ):
         return low[yes[0]]
     for text, label in low.items():
-        others = {f"{word}{sign}{text}" for word in ("no", "not", "non", "un", "kein", "nicht", "pas")
-                  for sign in ("", " ", "-", "_")}  # fmt: skip
+        others = {f"{word}{sign}{text}" for word in _NOT for sign in ("", " ", "-", "_")}
         if others & (set(low) - {text}):
             return label
     return None
@@ -384,7 +362,7 @@ _NAMES_ROWS = 0.9
 
 
 def _types(raw: "pd.DataFrame", table: Table) -> None:
-    """Find columns that are no input as they stand: dates, lists, free text, contacts, constants."""
+    """Find columns that are no input as they stand: dates, lists, free text, contacts."""
     from pipelines.mlops.data.types import Findings, typed_column
 
     key, target = table.data["subject_key"], table.data["target"]
@@ -423,7 +401,7 @@ def _types(raw: "pd.DataFrame", table: Table) -> None:
 
 
 def _decide(name: str, problem: str, table: Table) -> None:
-    """Take texts among numbers for categories, and say so: numbers of another country are errors."""
+    """Take texts among numbers for categories; numbers of another country are errors."""
     if "no number where the decimal mark" in problem:
         raise SignalboxError(f"--decimal: {problem}")
     table.data.setdefault("types", {})[name] = "categorical"

@@ -49,6 +49,8 @@ def words_of(name: str) -> list[str]:
 
 
 _HEAD_BYTES = 1 << 20
+_LABEL_VALUES = 500
+"""Columns of so many different values, or fewer, in the first rows are labels."""
 
 
 @dataclass(frozen=True)
@@ -306,7 +308,7 @@ def head_of(file: Path) -> bytes:
 
 
 def document_of(file: Path) -> Any:
-    """The file as one JSON document, or its first line; None if it is neither."""
+    """Return a file as one JSON document, or its first line; None if it is neither."""
     head = head_of(file)
     if head[:1] not in (b"{", b"[") and head.lstrip()[:1] not in (b"{", b"["):
         return None
@@ -378,3 +380,15 @@ def is_numeric_column(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
         return bool(values) and all(float(str(value)) is not None for value in values)
     except ValueError:
         return False
+
+
+def label_columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, str]:
+    """Return label → column: texts with few values; keys, times and long texts aren't labels."""
+    labels = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        texts = [value for value in values if isinstance(value, str) and value]
+        few = len(set(texts)) <= min(_LABEL_VALUES, max(len(rows) // 2, 1))
+        if texts and few and max(map(len, texts)) <= 80 and not looks_like_time(texts[0]):
+            labels[re.sub(r"[^A-Za-z0-9_]", "_", name)] = name
+    return labels

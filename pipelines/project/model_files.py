@@ -13,7 +13,7 @@ columns                all are there; more may come
 numbers                the range seen, widened by its whole width on both sides, and rounded
                        outwards to two digits, so that no single person's value stands in a file
 mean of numbers        one standard deviation to both sides: another unit or another population
-missing values         upper Wilson bound (99.9 %) of the share seen, doubled, at least 5 points more
+missing values         upper Wilson bound (99.9 %) of the share seen, doubled; 5 points at least
 values of texts        those that at least `min_cell` rows have; the others' share (which estimates
                        the share of values never seen, Good 1953), doubled, at least 5 points
 key that is unique     nine tenths of the share of different values seen
@@ -119,7 +119,7 @@ def _column_rules(column: "pd.Series[Any]", name: str, least: int) -> list[dict[
                            f"{name} is there in most rows",
                            f"{missing / rows:.1%} lack it in the first table; far more means that "
                            "the source lost it",
-                           column=name, mostly=math.floor(1000 * (1 - allowed)) / 1000))  # fmt: skip
+                           column=name, mostly=_down(1 - allowed)))  # fmt: skip
     present = column.dropna()
     if present.empty:
         return rules
@@ -133,7 +133,7 @@ def _column_rules(column: "pd.Series[Any]", name: str, least: int) -> list[dict[
                                    f"{name} has mostly known values",
                                    "many new values mean that the source changed its codes",
                                    column=name, value_set=sorted(map(str, known.index)),
-                                   mostly=math.floor(1000 * (1 - strange)) / 1000))  # fmt: skip
+                                   mostly=_down(1 - strange)))  # fmt: skip
         return rules
     low, high = widened(float(present.min()), float(present.max()))
     rules.append(_rule("expect_column_values_to_be_between", "quarantine",
@@ -148,6 +148,10 @@ def _column_rules(column: "pd.Series[Any]", name: str, least: int) -> list[dict[
                            column=name, min_value=_outward(mean - spread, down=True, digits=3),
                            max_value=_outward(mean + spread, down=False, digits=3)))  # fmt: skip
     return rules
+
+
+def _down(share: float) -> float:
+    return math.floor(1000 * share) / 1000
 
 
 def allowed_share(count: int, rows: int) -> float:
@@ -298,7 +302,7 @@ def _favourable(table: Table) -> list[str]:
     labels = sorted(map(str, table.frame[table.data["target"]].dropna().unique()))
     said = table.data.get("favourable")
     asked = "" if said is not None else f"QUESTION: {' or '.join(map(inline, labels))}? "
-    return [f"  favourable: {inline(said)}  # {asked}the label that is the good outcome for the person; "
+    return [f"  favourable: {inline(said)}  # {asked}the label that is good for the person; "
             "needed as soon as sensitive names a column"]  # fmt: skip
 
 
@@ -312,11 +316,11 @@ def _ignored(table: Table) -> list[str]:
 def _after_outcome(table: Table) -> list[str]:
     said = [str(name) for name in table.data.get("after_outcome", [])]
     lines = [
-        f"  after_outcome: {inline(said)}  # columns that are filled in after the outcome; never inputs"
+        f"  after_outcome: {inline(said)}  # columns filled in after the outcome; never inputs"
     ]
     if table.suspects:
         lines.append(
-            "  # QUESTION: is one of these filled in after the outcome? Then add it to the list above:"
+            "  # QUESTION: is one of these filled in after the outcome? Then list it above:"
         )
         lines += [f"  #   {inline(name)}: {why}" for name, why in table.suspects.items()]
     return lines
@@ -325,10 +329,10 @@ def _after_outcome(table: Table) -> list[str]:
 def _sensitive(table: Table) -> list[str]:
     if not table.sensitive:
         return [
-            "  sensitive: {}  # columns that are audited for bias, such as sex: {}; no model inputs then"
+            "  sensitive: {}  # columns audited for bias, such as sex: {}; then no model inputs"
         ]
-    lines = ["  # QUESTION: audit these? Uncomment, answer favourable, and they are no model inputs any",
-             "  # more. As long as they are comments, nothing is audited, and the model sees them.",
+    lines = ["  # QUESTION: audit these? Uncomment, and answer favourable: then they are no inputs.",
+             "  # As long as they are comments, nothing is audited, and the model sees them.",
              "  # sensitive:"]  # fmt: skip
     for name, what in table.sensitive.items():
         bins = f"{{bins: {table.bins[name]}}}" if name in table.bins else "{}"
@@ -344,16 +348,16 @@ def _stages(table: Table, suite_name: str) -> str:
     slack = tolerance(table)
     return f"""\
 validate:
-  suite: {inline(suite_name)}  # expectations/<suite>.json, profiled from the first table: make it yours
+  suite: {inline(suite_name)}  # expectations/<suite>.json, profiled from the first table
   max_quarantined_share: 0.02  # more than this share of rows in quarantine stops the run
 
 split:
   tolerance: {slack}  # largest difference between wanted (70, 15, 15 %) and actual share of rows
 
 train:
-  calibration: {calibration}  # isotonic | sigmoid | none; isotonic from about {SMALL:,} rows of the rarer label on ({rarer:,} here)
+  calibration: {calibration}  # isotonic | sigmoid | none; sigmoid below {SMALL:,} rows of a label
   threshold:
-    rule: {rule}  # max_accuracy | max_f1 | min_cost | selection_rate | fixed; the rarer label has {share:.0%} here
+    rule: {rule}  # max_accuracy | max_f1 | min_cost | selection_rate | fixed
 
 evaluate:
   slices: []  # columns whose values are reported apart, beside sensitive ones
@@ -371,8 +375,8 @@ def _gate(table: Table) -> str:
     guess = -sum(float(p) * math.log(float(p)) for p in counts)
     lines = [
         "gate:",
-        "  # A check that fails asks for on_fail (reject, or review); an interval that straddles the",
-        "  # threshold asks for a review. The worst decides. Make thresholds, owners and reasons yours.",
+        "  # A check that fails asks for on_fail (reject, or review); an interval that straddles",
+        "  # the threshold asks for a review. The worst decides. Make thresholds and owners yours.",
         "  checks:",
     ]
     for check in checks(guess):
@@ -418,8 +422,10 @@ def checks(baseline_log_loss: float) -> list[dict[str, Any]]:
         Checks, as ``gate.checks`` has them.
     """
 
-    def check(name: str, figure: str, compare: str, threshold: float, protects: str, reason: str,
-              on_fail: str = "reject") -> dict[str, Any]:  # fmt: skip
+    def check(  # noqa: PLR0917  (a table, row by row)
+        name: str, figure: str, compare: str, threshold: float, protects: str, reason: str,
+        on_fail: str = "reject",
+    ) -> dict[str, Any]:  # fmt: skip
         failing = {} if on_fail == "reject" else {"on_fail": on_fail}
         return {"id": name, "protects": protects, "figure": figure, "compare": compare,
                 "threshold": threshold, **failing, "owner": _UNOWNED, "reason": reason}  # fmt: skip
@@ -428,7 +434,8 @@ def checks(baseline_log_loss: float) -> list[dict[str, Any]]:
         check("quarantine", "validate.quarantined_share", "at_most", 0.01,
               "the data is what the rules say",
               "engineering judgement; many broken rows mean the source changed"),
-        check("leakage", "validate.leaking_columns", "at_most", 0, "no column gives the answer away",
+        check("leakage", "validate.leaking_columns", "at_most", 0,
+              "no column gives the answer away",
               "a column that decides the target alone was made from it, or after it"),
         check("identifiers", "validate.identifier_columns", "at_most", 0,
               "no model input merely numbers or names the rows",
@@ -446,7 +453,8 @@ def checks(baseline_log_loss: float) -> list[dict[str, Any]]:
               "engineering judgement; 0.5 is a coin toss, 1 a perfect ranking", "review"),
         check("calibration", "evaluate.calibration_error", "at_most", 0.05,
               "a score of 0.7 means about 70 of 100",
-              "engineering judgement; a score read as a probability may be off by 5 points", "review"),
+              "engineering judgement; a score read as a probability may be off by 5 points",
+              "review"),
         check("no_regression", "evaluate.delta_log_loss", "not_worse_than_released", 0.005,
               "the new model is not worse than the released one",
               "engineering judgement; paired on the same test rows"),
@@ -522,13 +530,13 @@ privacy:  # the Article 30 record; null stays red until you say it
   data_set: {inline(name)}  # data.name that these facts are about
   controller: null  # name and address of the controller
   contact: null  # controller and data protection officer
-  legal_basis: null  # consent | contract | legal obligation | vital interests | public task | legitimate interests
+  legal_basis: null  # one of Art. 6(1): consent, contract, legal obligation, …
   data_subjects: null  # categories of people
   special_categories: null  # columns of Art. 9 (health, race, religion …); [] = none
   recipients: null  # categories of recipients; [] = nobody
   transfers: null  # third countries and safeguards; [] = none
   security: null  # measures beside those Signalbox shows itself; [] = none
-  retention_days: {{}}  # store -> days: source, tables, quarantine, predictions, models, evidence, runs, cache
+  retention_days: {{}}  # store -> days: source, tables, models, predictions, …
 """
         sections["compliance"] = f"""\
 compliance:  # null stays red until you say it; documents are paths in this project
@@ -541,13 +549,6 @@ compliance:  # null stays red until you say it; documents are paths in this proj
   contest: null  # sentence: how a person gets a human to look (GDPR Art. 22(3))
 """
     return sections
-
-
-def suite_path(name: str) -> Path:
-    """Return the path of a suite in the project."""
-    from pipelines.core.artifacts import EXPECTATIONS
-
-    return EXPECTATIONS / f"{name}.json"
 
 
 def merged(before: str, texts: Sequence[str], file: Path) -> tuple[str, list[str]]:

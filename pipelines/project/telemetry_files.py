@@ -1,4 +1,4 @@
-"""What ``init`` finds out and writes for alert rules and incidents: sources, routing, section ``aiops``.
+"""What ``init`` finds out and writes for alert rules and incidents: section ``aiops``.
 
 A file's form is told by its content, never by its name alone. What no reader knows is an error that
 names the file, and says which forms there are.
@@ -21,8 +21,8 @@ from pipelines.project.forms import (
     head_of,
     is_lines,
     is_numeric_column,
+    label_columns,
     likely_delimiter,
-    looks_like_time,
     words_of,
 )
 from pipelines.project.model_files import inline
@@ -38,8 +38,8 @@ _STARTS = ("starts_at", "startsat", "started_at", "start", "begin", "fired_at", 
            "opened_at", "opened", "at")  # fmt: skip
 _ENDS = ("ends_at", "endsat", "ended_at", "end", "resolved_at", "resolvedat", "closed_at", "closed",
          "cleared_at", "recovered_at", "resolved_on")  # fmt: skip
-_NAMES = ("alertname", "alert_name", "alert", "name", "title", "check", "rule", "message", "summary",
-          "signature")  # fmt: skip
+_NAMES = ("alertname", "alert_name", "alert", "name", "title", "check", "rule", "message",
+          "summary", "signature")  # fmt: skip
 _COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "alerts": {
         "starts_at": _STARTS,
@@ -82,8 +82,6 @@ _COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 _NEEDED = {"alerts": ("starts_at", "name"), "tickets": ("ticket_id", "opened_at"),
            "changes": ("change_id", "at"), "metrics": ("at",)}  # fmt: skip
-_LABEL_VALUES = 500
-"""Columns of so many different values, or fewer, in the first rows are labels."""
 
 
 @dataclass(frozen=True)
@@ -96,19 +94,7 @@ class Source:
 
 @dataclass
 class RuleFiles:
-    """Today's configuration, by absolute path.
-
-    Attributes
-    ----------
-    alertmanager_yml : str
-        The file that routes alerts.
-    watch : str
-        File or folder whose change makes the rules' stages run again.
-    prometheus : list of str
-        Each ``prometheus.yml``.
-    guesses : list of Guess
-        What was found out.
-    """
+    """Today's configuration, as ``aiops.export_rules`` has it, and what was found out."""
 
     alertmanager_yml: str
     watch: str
@@ -198,7 +184,9 @@ def _is_payload(file: Path) -> bool:
     )  # fmt: skip
 
 
-def _alert_source(file: Path, hold_seconds: int | None, option: str) -> Source:
+def _alert_source(  # noqa: PLR0911  (one form after the other)
+    file: Path, hold_seconds: int | None, option: str
+) -> Source:
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", file.name.split(".")[0]).strip("-.") or "alerts"
 
     def source(kind: str, why: str, **more: Any) -> Source:
@@ -261,7 +249,7 @@ def _opsgenie(
 
 
 def _table_of(file: Path, rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the rows of a table are: by the file's name, else alerts."""
+    """Return what the rows of a table are: by the file's name, else alerts."""
     words = set(words_of(file.name.split(".")[0]))
     if words & {"ticket", "tickets", "incident", "incidents", "issues", "jira"}:
         return "tickets"
@@ -282,7 +270,7 @@ def _columns(table: str, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _mapped(
+def _mapped(  # noqa: PLR0917
     source: Any,
     file: Path,
     rows: Sequence[Mapping[str, Any]],
@@ -292,15 +280,17 @@ def _mapped(
 ) -> Source:
     names = [str(name) for name in rows[0] if name is not None]
     columns = _columns(table, names)
-    nested = next((name for name in names if isinstance(rows[0][name], dict) and "label" in name.lower()),
-                  None)  # fmt: skip
+    nested = next(
+        (name for name in names if isinstance(rows[0][name], dict) and "label" in name.lower()),
+        None,
+    )
     settings: dict[str, Any] = {"table": table}
     if table == "alerts":
         if nested is not None:
             settings["labels_json"] = nested
             if "alertname" in rows[0][nested]:
                 columns.pop("name", None)
-        labels = _labels(rows, [name for name in names if name not in columns.values()])
+        labels = label_columns(rows, [name for name in names if name not in columns.values()])
         if labels and nested is None:
             settings["labels"] = labels
     lacking = [name for name in _NEEDED[table] if name not in columns
@@ -308,14 +298,14 @@ def _mapped(
     if lacking:
         raise SignalboxError(
             f"{option} {file}: no column looks like {' or '.join(lacking)} of {table}; it has "
-            f"{', '.join(names[:20])}: rename one ({', '.join(_COLUMNS[table][lacking[0]][:4])}), or "
+            f"{', '.join(names[:20])}: rename one ({', '.join(_COLUMNS[table][lacking[0]][:4])}); "
             f"there may be {FORMS}"
         )
     if table == "alerts" and "ends_at" not in columns:
         if not hold_seconds:
             raise SignalboxError(
-                f"--hold-seconds: {file} has no column that says when an alert ended ({', '.join(_ENDS[:4])}"
-                "); say how long one lasts, for example --hold-seconds 300"
+                f"--hold-seconds: {file} has no column that says when an alert ended "
+                f"({', '.join(_ENDS[:4])}); say how long one lasts, for example --hold-seconds 300"
             )
         settings["hold_seconds"] = hold_seconds
     if table == "tickets" and "kind" not in columns:
@@ -329,18 +319,6 @@ def _mapped(
         settings["delimiter"] = sign
     told = ", ".join(f"{name} = {column}" for name, column in columns.items())
     return source("table", f"{file.name}: {table}: {told}", columns=columns, **settings)  # type: ignore[no-any-return]
-
-
-def _labels(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, str]:
-    """Columns of texts with few values are labels; keys, times and long texts aren't."""
-    labels = {}
-    for name in names:
-        values = [row.get(name) for row in rows]
-        texts = [value for value in values if isinstance(value, str) and value]
-        few = len(set(texts)) <= min(_LABEL_VALUES, max(len(rows) // 2, 1))
-        if texts and few and max(map(len, texts)) <= 80 and not looks_like_time(texts[0]):
-            labels[re.sub(r"[^A-Za-z0-9_]", "_", name)] = name
-    return labels
 
 
 _OTLP = {
@@ -381,13 +359,13 @@ def _telemetry(folder: Path) -> list[Source]:
         found = [*found, Source({}, guess)] if found else []
     if not found:
         raise SignalboxError(
-            f"--telemetry {folder}: no file has a known form (wide or long CSV of metrics, OpenMetrics, "
+            f"--telemetry {folder}: no file has a known form (CSV of metrics, OpenMetrics, "
             f"OTLP, Jaeger or Zipkin JSON, log files, JSON lines); it has {', '.join(strange[:5])}"
         )
     return found
 
 
-def _signal(file: Path) -> dict[str, Any] | None:
+def _signal(file: Path) -> dict[str, Any] | None:  # noqa: PLR0911  (one form after the other)
     """Return the settings of a source for a file of metrics, logs or traces; None = unknown."""
     endings = {suffix.lower() for suffix in file.suffixes}
     document = document_of(file)
@@ -442,7 +420,7 @@ def _metrics(file: Path) -> dict[str, Any] | None:
         likely_delimiter(head_of(file).decode(errors="replace")) if ".csv" in file.suffixes else ","
     )
     more = {} if delimiter == "," else {"delimiter": delimiter}
-    labels = _labels(rows, others)
+    labels = label_columns(rows, others)
     held = {"labels": labels} if labels else {}
     if {"name", "value"} <= set(columns):
         return {**settings, **more, "columns": columns, **held}
@@ -514,8 +492,8 @@ def rules_files(alertmanager: Path, prometheus: Path | None) -> RuleFiles:
             Guess("aiops.export_rules.prometheus", f"{len(found)} file(s)", ", ".join(found))
         )
     else:
-        guesses.append(Guess("aiops.export_rules.prometheus", "[]", "without a prometheus.yml nothing is "
-                             "held: name it with --prometheus, or there", asks=True))  # fmt: skip
+        why = "without a prometheus.yml nothing is held: name it with --prometheus, or there"
+        guesses.append(Guess("aiops.export_rules.prometheus", "[]", why, asks=True))
     return RuleFiles(str(file), str(file.parent if found else file), found, guesses)
 
 
@@ -525,7 +503,7 @@ _HISTORY = """\
     days: 0  # length of the window; 0 = all there is
 
   mine_rules:
-    exclude: []  # what no rule may touch, e.g. {{alertname: DiskFull}} or {{matchers: ['team="dba"']}}
+    exclude: []  # what no rule may touch, e.g. {{alertname: DiskFull}}
 
   select_rules:
     short_wait_seconds: 180  # alerts are held for so long at most where few incidents are known

@@ -103,7 +103,9 @@ def with_own_steps(project: Path) -> None:
     pipeline = project / "dvc.yaml"
     text = pipeline.read_text()
     lines = [
-        line.replace("  # ", "  ", 1) if re.match(r"  # (features|own_check|  \w+):", line) else line
+        line.replace("  # ", "  ", 1)
+        if re.match(r"  # (features|own_check|  \w+):", line)
+        else line
         for line in text.splitlines()
     ]
     pipeline.write_text("\n".join(lines) + "\n")
@@ -124,12 +126,13 @@ def with_own_steps(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_project_with_steps_of_its_own_reaches_a_judged_model(shell: Any, tmp_path: Path) -> None:
+def test_a_project_with_own_steps_reaches_a_judged_model(shell: Any, tmp_path: Path) -> None:
     draw = np.random.default_rng(2)
     rows = 900
     tenure, charge = draw.integers(0, 72, rows), draw.normal(60, 20, rows).round(2)
     pd.DataFrame({
-        "customerID": [f"C{i}" for i in range(rows)], "signup": pd.date_range("2020-01-01", periods=rows),
+        "customerID": [f"C{i}" for i in range(rows)],
+        "signup": pd.date_range("2020-01-01", periods=rows),
         "tenure": pd.Series(tenure).mask(draw.random(rows) < 0.05), "charge": charge,
         "plan": pd.Categorical(draw.choice(["basic", "pro"], rows)),
         "churned": labels(draw, 1 - tenure / 20 + charge / 60).astype(int),
@@ -151,7 +154,7 @@ def test_a_project_with_steps_of_its_own_reaches_a_judged_model(shell: Any, tmp_
         "kpis:\n  definitions:\n    - {id: tenure_known, owner: me, measures: rows with tenure,\n"
         "       formula: 1 - own_check.missing_tenure, target: 0.9, direction: at_least}\n"
     ))  # fmt: skip
-    (kpi,) = json.loads(shell("signalbox", "kpis", "--json", cwd=project))["kpis"]
+    (kpi,) = json.loads(shell("signalbox", "kpis", "--json", cwd=project))
     assert kpi["value"] == pytest.approx(0.95, abs=0.05)
     # And both are tasks of the project's DAG, in their place.
     from dvc_airflow.graph import load_graph
@@ -162,7 +165,8 @@ def test_a_project_with_steps_of_its_own_reaches_a_judged_model(shell: Any, tmp_
 
 def test_no_trace_of_the_demo_is_in_a_new_project(shell: Any, tmp_path: Path) -> None:
     german(200).to_csv(tmp_path / "kunden.csv", index=False)
-    shell("signalbox", "init", "abgang", "--data", "kunden.csv", "--target", "gekündigt", "--no-run")
+    shell("signalbox", "init", "abgang", "--data", "kunden.csv", "--target", "gekündigt",
+          "--no-run")  # fmt: skip
     project = tmp_path / "abgang"
     for path in sorted(project.rglob("*")):
         if path.is_file() and ".git" not in path.relative_to(project).parts:
@@ -216,14 +220,15 @@ def test_metrics_and_logs_are_added_to_a_project(shell: Any, tmp_path: Path) -> 
     at = pd.date_range("2026-01-01", periods=200, freq="5min", tz="UTC")
     folder = tmp_path / "signals"
     folder.mkdir()
-    pd.DataFrame({"time": at.strftime("%Y-%m-%dT%H:%M:%SZ"), "service": "shop",
-                  "cpu": np.arange(200.0), "queue": 3}).to_csv(folder / "host.csv", index=False)  # fmt: skip
+    times = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    host = {"time": times, "service": "shop", "cpu": np.arange(200.0), "queue": 3}
+    pd.DataFrame(host).to_csv(folder / "host.csv", index=False)
     (folder / "shop.log").write_text("2026-01-01T00:00:01Z ERROR cannot reach billing\n" * 30)
     (folder / "picture.bin").write_bytes(b"\x00\x01")
     told = shell("signalbox", "init", "watch", "--telemetry", "signals")
     assert "picture.bin" in told
-    sources = yaml.safe_load((tmp_path / "watch/params.yaml").read_text())["aiops"]["telemetry"]["sources"]
-    kinds = {source["kind"]: source for source in sources}
+    params = yaml.safe_load((tmp_path / "watch/params.yaml").read_text())
+    kinds = {source["kind"]: source for source in params["aiops"]["telemetry"]["sources"]}
     assert kinds["table"]["values"] == {"cpu": "cpu", "queue": "queue"}
     assert kinds["table"]["labels"] == {"service": "service"}
     assert "log_files" in kinds
@@ -232,8 +237,11 @@ def test_metrics_and_logs_are_added_to_a_project(shell: Any, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "option"),
     [
-        (lambda frame: frame.assign(**{"gekündigt": np.resize(["a", "b", "c"], len(frame))}), "--positive"),
-        (lambda frame: frame.assign(**{"gekündigt": np.arange(len(frame))}), "--target"),
+        (
+            lambda frame: frame.assign(gekündigt=np.resize(["a", "b", "c"], len(frame))),
+            "--positive",
+        ),
+        (lambda frame: frame.assign(gekündigt=np.arange(len(frame))), "--target"),
         (lambda frame: frame.drop(columns="gekündigt"), "--target"),
     ],
 )
@@ -241,6 +249,7 @@ def test_what_cant_be_decided_names_the_option_and_writes_nothing(
     shell: Any, tmp_path: Path, change: Any, option: str
 ) -> None:
     change(german(200)).to_csv(tmp_path / "kunden.csv", index=False)
-    told = shell("signalbox", "init", "x", "--data", "kunden.csv", "--target", "gekündigt", fails=True)
+    told = shell("signalbox", "init", "x", "--data", "kunden.csv", "--target", "gekündigt",
+                 fails=True)  # fmt: skip
     assert option in told
     assert not (tmp_path / "x").exists()
