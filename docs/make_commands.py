@@ -28,6 +28,7 @@ from pipelines.cli import (
 from pipelines.cli import main as root
 from pipelines.mlops.monitoring.result import Watching
 from pipelines.mlops.scoring.record import Record
+from pipelines.project.upgrade import UpgradeJson
 from pipelines.release.ledger import Entry, Verification
 from pipelines.release.lifecycle import Comparison, Done
 
@@ -60,6 +61,7 @@ RESULTS: dict[str, Any] = {
     "init": init_commands.Written,
     "run": list[release_run.ProductRun],
     "ui": root.ShownUi,
+    "upgrade": UpgradeJson,
     "answer": release_run.Answered,
     "release": Done,
     "rollback": Done,

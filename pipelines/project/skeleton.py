@@ -433,9 +433,14 @@ def _named(root: Path, name: str) -> str:
 
 
 def _outs(stages: Iterable[str]) -> list[str]:
-    """Return the lines of ``.gitignore`` that cover the stages' outs, plots and pages."""
+    """Return the lines of ``.gitignore`` that cover the stages' outs, and pages beside them.
+
+    In ``data/`` a person's own tables may lie as well, so there only the outs are named.
+    """
     known = bundled_stages()
-    return sorted({f"/{out}" for stage in stages for out in outs_of(known[stage], cached=True)})
+    outs = {out for stage in stages for out in outs_of(known[stage], cached=True)}
+    return sorted(f"/{out}" if out.startswith("data/") else f"/{out.partition('/')[0]}/"
+                  for out in outs)  # fmt: skip
 
 
 def _with_lines(file: Path, lines: Sequence[str]) -> str:
@@ -444,7 +449,7 @@ def _with_lines(file: Path, lines: Sequence[str]) -> str:
     missing = [line for line in lines if line not in known]
     if text and not text.endswith("\n"):
         text += "\n"
-    return text + "".join(f"{line}\n" for line in missing)
+    return text + "".join(f"{line}\n" for line in dict.fromkeys(missing))
 
 
 def _added(stages: Iterable[str], products: Iterable[str]) -> dict[str, str]:
