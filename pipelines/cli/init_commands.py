@@ -212,6 +212,7 @@ class Plan:
     ) -> None:
         """Find out everything about a table, and what is to be written for its model."""
         from pipelines.core.artifacts import EXPECTATIONS
+        from pipelines.core.tables import RESERVED
         from pipelines.project import columns, forms, model_files
 
         if _has_section(self.root, "data"):
@@ -237,7 +238,7 @@ class Plan:
         table.data["source"] = columns.source_section(kind, [name], name, form)
         where = "copied, and kept by DVC" if name == kept else "read where it is"
         rows = len(table.frame)
-        width = len([c for c in table.frame.columns if c not in columns.RESERVED])
+        width = len([c for c in table.frame.columns if c not in RESERVED])
         self.guesses += [
             forms.Guess("data.source", f"{kind}, {rows:,} rows, {width} columns", where),
             *found,

@@ -419,17 +419,17 @@ def _metrics(file: Path) -> dict[str, Any] | None:
     delimiter = (
         likely_delimiter(head_of(file).decode(errors="replace")) if ".csv" in file.suffixes else ","
     )
-    more = {} if delimiter == "," else {"delimiter": delimiter}
+    sign = {} if delimiter == "," else {"delimiter": delimiter}
     labels = label_columns(rows, others)
     held = {"labels": labels} if labels else {}
     if {"name", "value"} <= set(columns):
-        return {**settings, **more, "columns": columns, **held}
+        return {**settings, **sign, "columns": columns, **held}
     numeric = [name for name in names if name != columns["at"] and is_numeric_column(rows, name)]
     values = {re.sub(r"[^A-Za-z0-9_:]", "_", name): name for name in numeric}
     if not values:
         return None
     kept = {label: column for label, column in labels.items() if column not in numeric}
-    return {**settings, **more, "columns": {"at": columns["at"]}, "values": values,
+    return {**settings, **sign, "columns": {"at": columns["at"]}, "values": values,
             **({"labels": kept} if kept else {})}  # fmt: skip
 
 
