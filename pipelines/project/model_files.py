@@ -331,7 +331,7 @@ def _sensitive(table: Table) -> list[str]:
         return [
             "  sensitive: {}  # columns audited for bias, such as sex: {}; then no model inputs"
         ]
-    lines = ["  # QUESTION: audit these? Uncomment, and answer favourable: then they are no inputs.",
+    lines = ["  # QUESTION: audit these? Uncomment, answer favourable: then they are no inputs.",
              "  # As long as they are comments, nothing is audited, and the model sees them.",
              "  # sensitive:"]  # fmt: skip
     for name, what in table.sensitive.items():
