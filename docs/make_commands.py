@@ -97,6 +97,7 @@ RESULTS: dict[str, Any] = {
 """Command → type of what its ``--json`` prints."""
 
 NOTES = {
+    "stage": "none: it prints what the stage prints",
     "simulate": "figures of the world, `signal_days`, `folder`, `synthetic`",
     "subject show": "the copy of the person's data, as `subject export` writes it",
     "subject export": "with `--out`; else the copy itself",

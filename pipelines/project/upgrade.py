@@ -6,7 +6,7 @@ texts; nothing is written before somebody has seen it.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -372,12 +372,14 @@ def _problems(texts: Mapping[str, str]) -> list[str]:
                 Path(directory, file).write_text(text, encoding="utf-8")
         found = []
         raw = load_mapping(Path(directory, PARAMS))
-        checks = [load_aiops_params] if "aiops" in raw else []
+        checks: list[Callable[[], object]] = []
         if "data" in raw:
-            checks.insert(0, lambda project: load_params(project / PARAMS))  # type: ignore[arg-type,return-value]
+            checks.append(lambda: load_params(Path(directory, PARAMS)))
+        if "aiops" in raw:
+            checks.append(lambda: load_aiops_params(Path(directory)))
         for check in checks:
             try:
-                check(Path(directory))
+                check()
             except SignalboxError as error:
                 found.append(str(error).replace(f"{directory}/", ""))
     return found

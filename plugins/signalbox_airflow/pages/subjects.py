@@ -60,17 +60,25 @@ def dag_of(about: str) -> str:
 
 
 def lake_of(project: Path) -> Path:
-    """Return the lake in which answers are kept: the one that ``signalbox ingest`` writes."""
+    """Return the lake in which answers are kept: the one that rules are mined from.
+
+    The simulated world is what a stage made, the same bytes each time, and holds nothing that
+    people say: beside it answers go to the lake that ``signalbox ingest`` writes.
+    """
     from pipelines.aiops.params import load_aiops_params
 
-    return project / load_aiops_params(project).telemetry.lake
+    params = load_aiops_params(project)
+    return project / (params.telemetry.lake if mines_simulated(project) else
+                      params.alert_history.lake)  # fmt: skip
 
 
-def mined_from(project: Path) -> Path:
-    """Return the lake that rules are mined from."""
+def mines_simulated(project: Path) -> bool:
+    """Whether rules are mined from the simulated world, which no answer reaches."""
     from pipelines.aiops.params import load_aiops_params
+    from pipelines.aiops.params.artifacts import SIMULATED
 
-    return project / load_aiops_params(project).alert_history.lake
+    lake = (project / load_aiops_params(project).alert_history.lake).resolve()
+    return lake == (project / SIMULATED).resolve()
 
 
 def find_subject(project: Path, about: str, subject_id: str, window: str) -> Subject | None:
