@@ -12,8 +12,8 @@ import numpy as np
 from pipelines.aiops.lake.contract import service_of
 from pipelines.aiops.lake.findings import Finding, finding_id, in_order
 from pipelines.aiops.metrics.events import Event, find_events
+from pipelines.aiops.metrics.features import DEFAULTS, DetectorSettings
 from pipelines.aiops.metrics.grid import Subject, grids
-from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
 from pipelines.core.stats import false_discovery_scores
 from pipelines.core.time import SECOND_US
 

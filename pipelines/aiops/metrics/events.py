@@ -9,9 +9,16 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.aiops.metrics.features import LEVEL, RHYTHM, SEASON, carried, periods
+from pipelines.aiops.metrics.features import (
+    DEFAULTS,
+    LEVEL,
+    RHYTHM,
+    SEASON,
+    DetectorSettings,
+    carried,
+    periods,
+)
 from pipelines.aiops.metrics.scoring import CHUNK, Scores, score
-from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
 from pipelines.core.time import DAY_US
 
 Floats = npt.NDArray[np.float64]

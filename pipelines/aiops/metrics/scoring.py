@@ -23,8 +23,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.aiops.metrics import features
-from pipelines.aiops.metrics.features import CHANGE, LEVEL, MEAN, PARTS, RHYTHM, SEASON
-from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
+from pipelines.aiops.metrics.features import (
+    CHANGE,
+    DEFAULTS,
+    LEVEL,
+    MEAN,
+    PARTS,
+    RHYTHM,
+    SEASON,
+    DetectorSettings,
+)
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from pipelines.aiops.metrics.features import DetectorSettings
 from pipelines.aiops.metrics.scoring import NOTHING, Tail
-from pipelines.aiops.metrics.settings import DetectorSettings
 
 ROOMY = DetectorSettings()
 
