@@ -14,6 +14,7 @@ MODULES = (
     "alert_worlds",
     "log_templates",
     "log_anomalies",
+    "metrics",
     "nab",
     "metric_throughput",
     "root_cause",

@@ -4,48 +4,59 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SEASONS_DAYS = (1, 7)
-"""Seasons that are looked for, days."""
-
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """Sizes in points unless said otherwise; none depends on the unit or scale of a series.
+    """Sizes in rows of a series; none depends on its unit, its scale, a clock or a calendar.
 
     Attributes
     ----------
-    reference : int
-        Points whose median is the level that a value is compared with.
+    past : int
+        Rows that a row is compared with: a week of minutes.
+    window, decay : int, float
+        Rows of a course, and the weight of each against the one after it.
     smooth : int
-        Points of the short mean, and lag of the change: what "sudden" means.
+        Rows whose median a spike is measured from.
+    hold : int
+        Rows for which a spike counts.
+    level, before : int, int
+        Rows of the new and of the old level.
     warm_up : int
-        First points of a series that set the level; half as many more teach what is usual, and
-        only then it is judged.
-    history, segments : int
-        Points that rareness is judged by, in this many pieces; the oldest piece is dropped.
-    tail_share, tail_least, tail_most : float, int, int
-        Share, least and largest number of past extremes that the tail is fitted to.
-    refresh : int
-        Most points between two updates of level and tails.
-    alarm : float
-        Surprise (see `Scores`) from which a point starts an event.
-    quiet_share, quiet_least : float, int
-        After an alarm none for this share of the points seen so far, and at least so many; at most
-        a day.
+        First rows of a series that teach; half as many more, and it is judged.
+    young : int
+        Rows at which a series' own scales count double: fewer than these say little.
+    usual_share : float
+        Quantile of a distance's own past that is its scale.
+    spike_weight, level_weight : float
+        Weights of spike and level beside the discord.
+    gate : float
+        Discord from which spike and level count in full.
+    suspect : float
+        Surprise from which a row is suspected, and an event may start; it ends below half of it.
+    absorb : int
+        Rows in a row that may be suspected; a change that lasts longer is the new normal.
     """
 
-    reference: int = 1000
-    smooth: int = 12
-    warm_up: int = 96
-    history: int = 8192
-    segments: int = 8
-    tail_share: float = 0.02
-    tail_least: int = 30
-    tail_most: int = 128
-    refresh: int = 256
-    alarm: float = 10.0
-    quiet_share: float = 0.04
-    quiet_least: int = 16
+    past: int = 10_080
+    window: int = 24
+    decay: float = 0.85
+    smooth: int = 5
+    hold: int = 10
+    level: int = 10
+    before: int = 60
+    warm_up: int = 48
+    young: int = 64
+    usual_share: float = 0.9
+    spike_weight: float = 0.25
+    level_weight: float = 0.25
+    gate: float = 3.0
+    suspect: float = 8.0
+    absorb: int = 240
+
+    @property
+    def first_judged(self) -> int:
+        """Row of a series from which it is judged."""
+        return self.warm_up * 3 // 2
 
 
 DEFAULTS = DetectorSettings()
