@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from pipelines.aiops.lake.contract import service_of
 from pipelines.aiops.lake.findings import Finding, finding_id, in_order
-from pipelines.aiops.metrics.events import Event, find_events
+from pipelines.aiops.metrics.events import Event, find_events, surprise_of
 from pipelines.aiops.metrics.grid import Grid, Subject, grids
 from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
 from pipelines.core.time import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 INSTANCE_LABELS = ("instance", "pod", "host", "service.instance.id", "node")
 MAX_SERIES = 20_000
-FALSE_ALARM_RATE = 0.05
+FALSE_ALARM_RATE = 0.04
 """False findings that a series may have in `ROWS` rows."""
 ROWS = 1440
 """Rows that rates are told for: a day of minutes."""
@@ -146,6 +146,22 @@ def rare_enough(findings: Sequence[Finding], false_alarm_rate: float) -> tuple[l
     limit = -np.log10(false_alarm_rate)
     kept = [finding for finding in findings if finding.evidence["rareness"] >= limit]
     return in_order(kept), len(findings) - len(kept)
+
+
+def told_from(false_alarm_rate: float = FALSE_ALARM_RATE) -> float:
+    """Return the surprise from which an event is told.
+
+    Parameters
+    ----------
+    false_alarm_rate : float
+        As in `detect`.
+
+    Returns
+    -------
+    float
+        Surprise.
+    """
+    return surprise_of(float(np.log10(ROWS) - np.log10(false_alarm_rate)))
 
 
 @dataclass(frozen=True)

@@ -147,8 +147,12 @@ def flat_runs(values: Floats, settings: DetectorSettings = DEFAULTS) -> list[Run
     return found
 
 
-ALARMS_BASE, SURPRISE_PER_DECADE = 0.0, 10.0
-"""-log10 of false events a row is a line in their surprise; see `event_rareness`."""
+RARENESS_OF_ONE, DECADES_PER_DECADE = 2.24, 2.04
+"""-log10 of the rate of false events a row: at surprise 1, and its growth with log10 surprise.
+
+The line goes through the rates, at surprises 8 to 40, of events outside the labels of 88 series of
+a value a minute (WSD), 25 days each, within .1 everywhere. Labels miss some that are real.
+"""
 
 
 def event_rareness(surprise: float) -> float:
@@ -157,19 +161,30 @@ def event_rareness(surprise: float) -> float:
     Parameters
     ----------
     surprise : float
-        As in `Scores`.
+        As in `Scores`, more than 0.
 
     Returns
     -------
     float
-        Rareness.
-
-    Notes
-    -----
-    The line goes through the rates, at surprises 8 to 30, of events outside the labels of 88 series
-    of a value a minute (WSD), 25 days each: real ones, whose labels miss some.
+        Rareness; see `RARENESS_OF_ONE` for where the line comes from.
     """
-    return ALARMS_BASE + surprise / SURPRISE_PER_DECADE
+    return RARENESS_OF_ONE + DECADES_PER_DECADE * float(np.log10(max(surprise, 1e-9)))
+
+
+def surprise_of(rareness: float) -> float:
+    """Return the surprise of a rareness: the inverse of `event_rareness`.
+
+    Parameters
+    ----------
+    rareness : float
+        -log10 of the rate of false events, a row.
+
+    Returns
+    -------
+    float
+        Surprise.
+    """
+    return float(10 ** ((rareness - RARENESS_OF_ONE) / DECADES_PER_DECADE))
 
 
 LARGER = 3.0
@@ -230,15 +245,12 @@ def alarm_scores(
     Returns
     -------
     array of float64, shape (series, time)
-        ``surprise / (surprise + suspect)`` of the most surprising row so far where an event starts
-        or grows to a new height of more than `LARGER` times; 0 elsewhere.
+        ``surprise / (surprise + suspect)`` where an event starts, 0 elsewhere.
     """
     result = np.zeros(surprise.shape)
     for row, course in enumerate(np.asarray(surprise, dtype=np.float64)):
-        for left, right in spans(course, settings):
-            # What an event comes to within half a window is how sure it is.
-            height = float(course[left : min(right + 1, left + settings.window // 2)].max())
-            result[row, left] = height / (height + settings.suspect)
+        starts = [left for left, _ in spans(course, settings)]
+        result[row, starts] = course[starts] / (course[starts] + settings.suspect)
     return result
 
 
@@ -393,16 +405,20 @@ def _of_row(course: _ScoredSeries, flats: list[Run], settings: DetectorSettings)
 
 def _event(course: _ScoredSeries, span: tuple[int, int], settings: DetectorSettings) -> Event:
     left, right = span
-    surprise = course.surprise[left : right + 1]
-    peak = left + int(surprise.argmax())
     # The values before the event say what was expected in it; before the peak it may be in it.
     expected, half = float(course.expected[left]), BAND * float(course.scale[left])
+    off = np.flatnonzero(np.abs(course.values[left : right + 1] - expected) > half)
+    if len(off):
+        # The course of the last rows is odd for longer than the values are.
+        right = left + int(off[-1])
+    surprise = course.surprise[left : right + 1]
+    peak = left + int(surprise.argmax())
     return Event(
         course.row,
         left,
         right,
         peak,
-        _kind(course, span, settings),
+        _kind(course, (left, right), len(off), settings),
         event_rareness(float(surprise.max())),
         left - course.first,
         float(surprise.max()),
@@ -420,12 +436,14 @@ def _farthest(values: Floats, expected: float) -> float:
     return float(known[np.abs(known - expected).argmax()]) if np.isfinite(expected) else known[0]
 
 
-def _kind(course: _ScoredSeries, span: tuple[int, int], settings: DetectorSettings) -> Kind:
+def _kind(
+    course: _ScoredSeries, span: tuple[int, int], off: int, settings: DetectorSettings
+) -> Kind:
     left, right = span
     values, half = course.values, BAND * float(course.scale[left])
     window = settings.window // 2
     parts = course.parts[:, left : right + 1].max(axis=1)
-    if parts[DISCORD] > parts[SPIKE] and parts[DISCORD] > parts[LEVEL]:
+    if not off and parts[DISCORD] > parts[SPIKE] and parts[DISCORD] > parts[LEVEL]:
         return "season_broken"
     before = _known(values[max(0, left - REFERENCE) : left])
     inside = _known(values[left : right + 1])

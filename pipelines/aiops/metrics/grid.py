@@ -20,6 +20,8 @@ MOST_COLUMNS = 50_000
 MOST_TOGETHER = 256
 """Series in one grid: bounds the memory, whatever the number of series."""
 LEAST_POINTS = 20
+TOO_FEW = "too few points"
+"""Reason for a series to be left out: it has not enough points for a grid."""
 COUNTER_RISES, COUNTER_FALLS, RESET = 0.2, 0.005, 0.1
 """A counter rises in a fifth of its steps and falls in hardly any, then to a tenth or less."""
 
@@ -181,7 +183,7 @@ def _series(table: Any, max_series: int, until_us: int | None) -> tuple[list[_Ra
     parts = [part for part in np.split(np.arange(len(order)), edges) if len(part)]
     enough = [part for part in parts if len(part) >= LEAST_POINTS]
     total = len(names.dictionary)
-    skipped = {"too few points": total - len(enough)}
+    skipped = {TOO_FEW: total - len(enough)}
     fingerprints = names.dictionary.to_pylist()
     enough.sort(key=lambda part: (-len(part), fingerprints[int(codes_[part[0]])]))
     skipped["more series than the limit"] = max(0, len(enough) - max_series)

@@ -34,6 +34,8 @@ CHUNK = 64
 """Series whose details are in memory together."""
 LARGEST = 1e150
 """Values beyond are as good as this: their squares could not be summed."""
+HIGHEST = 1e9
+"""Surprises are cut here: none higher says more."""
 FARTHEST = 200.0
 """Spreads from the median beyond which all values are alike: single precision stays exact."""
 SAMPLE = 600
@@ -44,7 +46,9 @@ NOISE = 0.02
 """Share of the spread that counts as nothing: noise of the last digits."""
 FIRST_ROWS, MOST_ROWS = 48, 1920
 """Rows between two new spreads of a series: more often while it is young."""
-SAME = 2.0
+YOUNG = 0.04
+"""Share of its level by which a young series must move: it fades as `DetectorSettings.young`."""
+SAME = 3.0
 """Discord up to which two courses are the same."""
 EVEN = 0.05
 """Share by which the distances between three occurrences of a habit may differ."""
@@ -57,8 +61,8 @@ class Scores:
     Attributes
     ----------
     surprise : array of float32, shape (series, time)
-        ``discord + (spike held / 4 + level / 4) * min(1, discord / 3)``; 0 for what is missing or
-        not judged.
+        ``discord + (spike held / 4 + level / 4) * min(1, discord / 3)``, held; 0 for what is
+        missing or not judged.
     parts : array of float32, shape (3, series, time), or None
         The distances in the order of `PARTS`, in their scales; None if not asked for.
     expected, scale : array of float64, shape (series, time), or None
@@ -108,9 +112,9 @@ def score(
             continue
         series = _Series(filled[row, start:], ~np.isfinite(values[row, start:]), settings)
         series.judge()
-        found.surprise[row, start:] = series.surprise
+        found.surprise[row, start:] = np.minimum(series.surprise, HIGHEST)
         if found.parts is not None and found.expected is not None and found.scale is not None:
-            found.parts[:, row, start:] = series.parts
+            found.parts[:, row, start:] = np.minimum(series.parts, HIGHEST)
             found.expected[row, start:] = series.expected
             found.scale[row, start:] = series.scale
     return found
@@ -129,7 +133,8 @@ class _Series:
         self.distances[SPIKE] = np.abs(values - self.expected)
         self.distances[LEVEL] = np.abs(level - before)
         self.parts = np.zeros((len(PARTS), size))
-        self.surprise, self.scale = np.zeros(size), np.full(size, np.nan)
+        self.sum, self.surprise = np.zeros(size), np.zeros(size)
+        self.scale = np.full(size, np.nan)
         # By the last row of a window: whether one of its rows is suspected.
         self.suspected = np.zeros(size + settings.window, dtype=bool)
         self.run = (-1, -1)
@@ -148,6 +153,7 @@ class _Series:
         s = self.settings
         low = max(0, left - s.past - s.window)
         middle, spread = middle_and_spread(self.values[low:left])
+        spread = max(spread, YOUNG * (s.young / left) ** 2 * abs(middle))
         # Products in single precision are fast; of the median in spreads they are exact enough.
         scaled = np.clip((self.values[low:right] - middle) / spread, -FARTHEST, FARTHEST)
         windows = np.lib.stride_tricks.sliding_window_view(scaled.astype(np.float32), s.window)
@@ -159,12 +165,13 @@ class _Series:
         shift = low + s.window - 1
         for start in range(left, right, s.window):
             rows = np.arange(start, min(start + s.window, right))
-            self._block(rows, shift, (earlier, later, squares), spread)
+            self._block(rows, shift, (earlier, later, squares), (middle, spread))
 
     def _block(
-        self, rows: Ints, shift: int, windows: tuple[Singles, Singles, Singles], spread: float
+        self, rows: Ints, shift: int, windows: tuple[Singles, Singles, Singles],
+        usual: tuple[float, float],
     ) -> None:
-        s, (earlier, later, squares) = self.settings, windows
+        s, (earlier, later, squares), (middle, spread) = self.settings, windows, usual
         start = int(rows[0])
         # A block is no longer than a window: windows that end before it can't reach into it.
         first, last = max(shift, start - s.past), start
@@ -181,25 +188,23 @@ class _Series:
         nearest = far.min(axis=1)
         nearest[~np.isfinite(nearest)] = 0.0
         self.distances[DISCORD, rows] = spread * np.sqrt(np.maximum(nearest, 0))
-        scales = self._scales(start, spread)
+        scales = self._scales(start, middle, spread)
         self.parts[:, rows] = self.distances[:, rows] / scales[:, None]
         self.scale[rows] = scales[SPIKE]
-        self._surprise(rows)
-        flagged = np.flatnonzero(self.surprise[rows] >= s.suspect)
+        flagged = np.flatnonzero(self._surprise(rows) >= s.suspect)
         if len(flagged) and len(bad):
-            limit = (SAME * scales[DISCORD] / spread) ** 2
+            limit = min((SAME * scales[DISCORD] / spread) ** 2, 1e30)
             for at in flagged.tolist():
                 near = bad[hidden[at] <= limit] + first
                 if is_habit(int(rows[at]) - near, s.window):
                     self.parts[DISCORD, rows[at]] = (
                         spread * np.sqrt(max(float(hidden[at].min()), 0.0)) / scales[DISCORD]
                     )
-            self._surprise(rows)
-            flagged = np.flatnonzero(self.surprise[rows] >= s.suspect)
+            flagged = np.flatnonzero(self._surprise(rows) >= s.suspect)
         for row in rows[flagged].tolist():
             self._suspect(row)
 
-    def _scales(self, start: int, spread: float) -> Floats:
+    def _scales(self, start: int, middle: float, spread: float) -> Floats:
         """Return the scale of each distance, from rows before `start`."""
         s = self.settings
         past = self.distances[:, max(s.warm_up, start - s.past) : start]
@@ -208,20 +213,27 @@ class _Series:
         past = past[:, ::-1][:, :: max(1, past.shape[1] // SAMPLE)]
         place = int(s.usual_share * (past.shape[1] - 1))
         usual = np.partition(past, place, axis=1)[:, place] / NORMAL
-        # The fewer rows there are, the less is known of what is usual: only large changes count.
-        grown: Floats = np.maximum(usual, NOISE * spread) * (1 + s.young / start)
+        # The fewer rows there are, the less is known of what is usual: only large changes count,
+        # also those of a series that has not moved yet.
+        age = (s.young / start) ** 2
+        grown: Floats = np.maximum(usual, NOISE * spread + YOUNG * age * abs(middle)) * (1 + age)
         return grown
 
-    def _surprise(self, rows: Ints) -> None:
+    def _surprise(self, rows: Ints) -> Floats:
+        """Set the surprise of rows; return that of each alone, not held."""
         s = self.settings
-        since = max(0, int(rows[0]) - s.hold)
-        held = moving_largest(self.parts[SPIKE, since : rows[-1] + 1], s.hold)[-len(rows) :]
         discord, level = self.parts[DISCORD, rows], self.parts[LEVEL, rows]
-        found = discord + (s.spike_weight * held + s.level_weight * level) * np.minimum(
+        spike = self._held(self.parts[SPIKE], rows)
+        self.sum[rows] = discord + (s.spike_weight * spike + s.level_weight * level) * np.minimum(
             1, discord / s.gate
         )
-        found[self.missing[rows]] = 0.0
-        self.surprise[rows] = found
+        self.sum[rows[self.missing[rows]]] = 0.0
+        self.surprise[rows] = np.where(self.missing[rows], 0.0, self._held(self.sum, rows))
+        return self.sum[rows]
+
+    def _held(self, course: Floats, rows: Ints) -> Floats:
+        since = max(0, int(rows[0]) - self.settings.hold)
+        return moving_largest(course[since : rows[-1] + 1], self.settings.hold)[-len(rows) :]
 
     def _suspect(self, row: int) -> None:
         """Leave the windows that hold this row out of the reference, unless that lasts."""

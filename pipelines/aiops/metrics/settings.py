@@ -18,13 +18,13 @@ class DetectorSettings:
     smooth : int
         Rows whose median a spike is measured from.
     hold : int
-        Rows for which a spike counts.
+        Rows for which a spike, and the sum, count: what was odd a moment ago is the same event.
     level, before : int, int
         Rows of the new and of the old level.
     warm_up : int
         First rows of a series that teach; half as many more, and it is judged.
     young : int
-        Rows at which a series' own scales count double: fewer than these say little.
+        Rows at which a series' own scales count double; the doubt falls with the square of age.
     usual_share : float
         Quantile of a distance's own past that is its scale.
     spike_weight, level_weight : float
@@ -41,11 +41,11 @@ class DetectorSettings:
     window: int = 24
     decay: float = 0.85
     smooth: int = 5
-    hold: int = 10
+    hold: int = 5
     level: int = 10
     before: int = 60
     warm_up: int = 48
-    young: int = 64
+    young: int = 128
     usual_share: float = 0.9
     spike_weight: float = 0.25
     level_weight: float = 0.25

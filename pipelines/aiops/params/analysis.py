@@ -59,7 +59,7 @@ class MetricAnomaliesParams(Section):
     """
 
     lookback_days: Annotated[int, Field(ge=1, le=400)] = 15
-    false_alarm_rate: Annotated[float, Field(gt=0, le=10)] = 0.05
+    false_alarm_rate: Annotated[float, Field(gt=0, le=10)] = 0.04
     max_series: PositiveInt = 20_000
     max_plots: Annotated[int, Field(ge=0)] = 100
 
