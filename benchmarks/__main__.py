@@ -15,6 +15,7 @@ MODULES = (
     "log_templates",
     "log_anomalies",
     "metrics",
+    "metric_boards",
     "nab",
     "metric_throughput",
     "root_cause",

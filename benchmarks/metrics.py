@@ -157,9 +157,7 @@ def run(records: Sequence[Record]) -> Outcome:
 
         # One at a time, as files end at different times: a series has no gap after its last row.
         # What is found in it doesn't depend on the others.
-        findings += detect(
-            table_of([record]), false_alarm_rate=float("inf"), watch=watch
-        ).findings
+        findings += detect(table_of([record]), false_alarm_rate=float("inf"), watch=watch).findings
     told, _ = rare_enough(findings, defaults.false_alarm_rate)
     return Outcome(scores, findings, frozenset(finding.id for finding in told))
 

@@ -186,7 +186,8 @@ def main() -> int:
             for g, v in found["groups"].items()
         )
         print(
-            f"{name:32} NAB {found['nab']:5.1f}  told {found['fixed']:5.1f}  left out {found['left_out']}  "
+            f"{name:32} NAB {found['nab']:5.1f}  told {found['fixed']:5.1f}  "
+            f"left out {found['left_out']}  "
             f"VUS-PR {found['vus_pr']:.3f}  precision {found['precision']:.2f}  "
             f"recall {found['recall']:.2f}  | {shown}",
             flush=True,

@@ -219,9 +219,8 @@ def _grid(raws: tuple[_Raw, ...], rows: list[dict[str, Any]], until_us: int | No
     step = raws[0].step_us
     # Columns begin at multiples of the step since 1970: every window of time has the same ones.
     start = min(int(raw.at[0]) for raw in raws) // step
-    if until_us is None:
-        end = max(int(raw.at[-1]) for raw in raws) // step
-    else:
+    end = max(int(raw.at[-1]) for raw in raws) // step
+    if until_us is not None:
         # The last whole step: what a step that has only begun lacks is not missing.
         end = until_us // step - 1
     values = np.full((len(raws), end - start + 1), np.nan)

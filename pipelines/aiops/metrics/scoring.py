@@ -168,7 +168,10 @@ class _Series:
             self._block(rows, shift, (earlier, later, squares), (middle, spread))
 
     def _block(
-        self, rows: Ints, shift: int, windows: tuple[Singles, Singles, Singles],
+        self,
+        rows: Ints,
+        shift: int,
+        windows: tuple[Singles, Singles, Singles],
         usual: tuple[float, float],
     ) -> None:
         s, (earlier, later, squares), (middle, spread) = self.settings, windows, usual
