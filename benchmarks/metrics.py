@@ -118,7 +118,9 @@ def table_of(records: Sequence[Record]) -> Any:
             "source": [SOURCE] * len(names),
             "fingerprint": names,
             "name": names,
-            "labels": pa.array([[("service", n)] for n in names], METRICS.schema.field("labels").type),
+            "labels": pa.array(
+                [[("service", name)] for name in names], METRICS.schema.field("labels").type
+            ),
             "kind": ["gauge"] * len(names),
             "unit": [""] * len(names),
         }

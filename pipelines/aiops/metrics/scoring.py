@@ -188,7 +188,7 @@ class _Series:
         bad = np.flatnonzero(self.suspected[first:last])
         hidden = far[:, bad]
         far[:, bad] = np.inf
-        nearest = far.min(axis=1)
+        nearest = far.min(axis=1).astype(np.float64)
         nearest[~np.isfinite(nearest)] = 0.0
         self.distances[DISCORD, rows] = spread * np.sqrt(np.maximum(nearest, 0))
         scales = self._scales(start, middle, spread)
