@@ -8,7 +8,8 @@ The product has one default configuration and one fixed level from which it tell
 NAB's standard profile with the level optimised over all series, as NAB does; ``fixed`` takes the
 product's own level instead, which no series here has tuned; ``left_out`` sets the level on the
 other groups and tests it on the one left out. One event is one alarm: every method's events are
-those of `pipelines.aiops.metrics.spans`, at the level that serves it best. VUS-PR is of the plain score.
+those of `pipelines.aiops.metrics.spans`, at the level that serves it best. VUS-PR is of the plain
+score.
 """
 
 from __future__ import annotations

@@ -50,6 +50,8 @@ YOUNG = 0.04
 """Share of its level by which a young series must move: it fades as `DetectorSettings.young`."""
 SAME = 3.0
 """Discord up to which two courses are the same."""
+OFTEN = 4
+"""Occurrences of the same that make a habit, at any distances: an error now and then."""
 EVEN = 0.05
 """Share by which the distances between three occurrences of a habit may differ."""
 
@@ -270,7 +272,7 @@ def middle_and_spread(past: Floats) -> tuple[float, float]:
 
 
 def is_habit(lags: Ints, apart: int) -> bool:
-    """Test whether the same came before, twice at equal distances.
+    """Test whether the same came before: twice at equal distances, or `OFTEN`.
 
     Parameters
     ----------
@@ -288,5 +290,7 @@ def is_habit(lags: Ints, apart: int) -> bool:
         return False
     lags = np.sort(lags)
     first = lags[np.concatenate(([True], np.diff(lags) > apart))]
+    if len(first) >= OFTEN:
+        return True
     allowed = EVEN * first[:, None] + apart
     return bool((np.abs(first[None, :] - 2 * first[:, None]) <= allowed).any())
