@@ -28,8 +28,21 @@ from pipelines.aiops.incidents import (
 )
 from pipelines.aiops.incidents import post as post_incident
 from pipelines.aiops.incidents.causes import ranker
-from pipelines.aiops.incidents.contract import alert_findings, changes_of, past_of
-from pipelines.aiops.incidents.deduplication import deduplicate_findings, split_background_alerts
+from pipelines.aiops.incidents.contract import (
+    alert_findings,
+    changes_of,
+    habit_subject,
+    lifted_graph,
+    past_of,
+    read_relations,
+    relations_of,
+    subject_of,
+)
+from pipelines.aiops.incidents.deduplication import (
+    deduplicate_findings,
+    read_alert_history,
+    split_background_alerts,
+)
 from pipelines.aiops.incidents.model import FORMAT, IncidentsFile, read_incidents
 from pipelines.aiops.lake.contract import ALERTS, CHANGES, TICKETS
 from pipelines.aiops.lake.findings import SIGNALS, Finding, read_findings, read_form, write_ordered
@@ -121,8 +134,13 @@ def _notified_ids(params: AiopsParams, window: Window, rules: tuple[Rule, ...]) 
 MAP = SERVICE_MAP / MAP_FILE
 
 
-def inputs_of(directory: Path, earlier: Sequence[Path]) -> dict[str, str]:
+def inputs_of(directory: Path, earlier: Sequence[Path], table: str | None = None) -> dict[str, str]:
     """Path → SHA-256 of the files that incidents are made of; the lake's rows are not among them.
+
+    Parameters
+    ----------
+    table
+        The table of relations, if params name one.
 
     Raises
     ------
@@ -135,12 +153,14 @@ def inputs_of(directory: Path, earlier: Sequence[Path]) -> dict[str, str]:
     for other in earlier:
         for path in INPUTS:
             found[f"../{other.name}/{path.as_posix()}"] = _hash(other / path)
+    if table is not None:
+        found[table] = _hash(Path(table), "aiops.group_incidents.relations names it")
     return dict(sorted(found.items()))
 
 
-def _hash(path: Path) -> str:
+def _hash(path: Path, advice: str = "analyse this window first") -> str:
     if not path.is_file():
-        raise SignalboxError(f"{path}: no such file; analyse this window first")
+        raise SignalboxError(f"{path}: no such file; {advice}")
     return sha256_file(path)
 
 
@@ -173,16 +193,21 @@ def build_incidents(
     params: AiopsParams, window: Window, directory: Path, earlier: Sequence[Path] = ()
 ) -> tuple[IncidentsFile, list[Finding]]:
     """Make the incidents of a window; content of the file, and the findings they were made of."""
-    inputs = inputs_of(directory, earlier)
-    graph = graph_of(directory)
+    inputs = inputs_of(directory, earlier, params.group_incidents.relations)
     alerts, which = notified_alerts(params, Window(window.start - HORIZON, window.end))
-    news, background_alerts = split_background_alerts(params, window, alerts)
     earlier_findings = [finding for other in earlier for finding in _findings(other)]
-    own = [*_findings(directory), *news]
+    own = _findings(directory)
+    graph = relations(params, window, directory, [*earlier_findings, *own])
+    history = read_alert_history(params, window, graph)
+    news, background_alerts = split_background_alerts(params, window, alerts, graph, history)
+    subjects = {
+        finding.id: subject_of(finding, graph, params.group_incidents.subjects)
+        for finding in (*earlier_findings, *own, *alerts)
+    }
     # Of a finding that two windows have, the later window's counts.
-    findings = deduplicate_findings([*earlier_findings, *own])
-    background = deduplicate_findings(background_alerts)
-    found = _incidents(params, window, graph, findings, background)
+    findings = deduplicate_findings([*earlier_findings, *own, *news], subjects)
+    background = deduplicate_findings(background_alerts, subjects)
+    found = _incidents(params, window, (graph, history.together), findings, background)
     named = {finding.id: finding for finding in (*findings, *background)}
     inside = [finding for finding in findings if _lies_in(finding, window)]
     signals: Counter[str] = Counter(finding.signal for finding in inside)
@@ -212,9 +237,34 @@ def _alerts_only(incident: Incident, named: Mapping[str, Finding]) -> bool:
 
 def graph_of(directory: Path) -> Graph:
     """Who calls whom by a directory's map; users outside are nobody's suspects."""
-    edges = read_json(directory / MAP)["edges"]
-    calls = {(edge["source"], edge["target"]) for edge in edges}
-    return Graph(frozenset(call for call in calls if not call[0].startswith(USER)))
+    content = read_json(directory / MAP)
+    calls = {(edge["source"], edge["target"]) for edge in content["edges"]}
+    nodes = {node["id"] for node in content.get("nodes", ())}
+    return Graph(
+        frozenset(call for call in calls if not call[0].startswith(USER)),
+        mapped=frozenset(node for node in nodes if not node.startswith(USER)),
+    )
+
+
+def relations(
+    params: AiopsParams, window: Window, directory: Path, findings: Sequence[Finding]
+) -> Graph:
+    """Collect who calls whom and what runs where: by the map, by labels, by a table."""
+    about = params.group_incidents
+    ever = Window(window.start - timedelta(days=about.background_days), window.end)
+    rows = rows_between(params, ALERTS, ever, columns=["labels"])["labels"].to_pylist()
+    labels = [dict(own) for own in {tuple(sorted(row or ())) for row in rows}]
+    labels += [{"service": finding.service, **finding.labels} for finding in findings]
+    graph = graph_of(directory) | relations_of(labels, about.subjects)
+    if about.relations is not None:
+        graph |= read_relations(Path(about.relations))
+    found = [subject_of(finding, graph, about.subjects) for finding in findings]
+    found += [habit_subject(own, graph, about.subjects) for own in labels]
+    names: dict[str, set[str]] = {}
+    for one in found:
+        if one is not None:
+            names.setdefault(one.kind, set()).add(one.name)
+    return lifted_graph(graph, names.get("instance", ()), names.get("service", ()))
 
 
 def _lies_in(finding: Finding, window: Window) -> bool:
@@ -232,16 +282,18 @@ def _findings(directory: Path) -> list[Finding]:
 def _incidents(
     params: AiopsParams,
     window: Window,
-    graph: Graph,
+    known: tuple[Graph, Mapping[frozenset[str], float]],
     findings: Sequence[Finding],
-    background: Sequence[Finding] = (),
+    background: Sequence[Finding],
 ) -> list[Incident]:
+    """Group, and rank causes; `known`: relations, and how regularly alerts came together."""
+    graph, together = known
     about = params.group_incidents
     settings = Grouping(
-        about.same_service_gap_minutes * MINUTE_US,
-        about.neighbour_gap_minutes * MINUTE_US,
-        about.global_gap_minutes * MINUTE_US,
-        about.max_incident_minutes * MINUTE_US,
+        same=about.same_service_gap_minutes * MINUTE_US,
+        near=about.neighbour_gap_minutes * MINUTE_US,
+        anywhere=about.global_gap_minutes * MINUTE_US,
+        longest=about.max_incident_minutes * MINUTE_US,
     )
     recent = Window(window.start - HORIZON - timedelta(hours=1), window.end)
     changes = changes_of(rows_between(params, CHANGES, recent), window.end_us)
@@ -252,7 +304,15 @@ def _incidents(
         return [incident for incident in found if within.intersection(incident.findings)]
 
     made = partial(
-        incidents, findings, graph, changes, past, background=background, settings=settings
+        incidents,
+        findings,
+        graph,
+        changes,
+        past,
+        background=background,
+        settings=settings,
+        labels=about.subjects,
+        together=together,
     )
     found = now(made())
     if not about.signals or not found:
@@ -356,7 +416,8 @@ def pending(params: AiopsParams, windows: Sequence[Window] | None = None) -> lis
         directory = result_dir(results, window)
         if not has_all_inputs(directory):
             continue
-        now = inputs_of(directory, earlier_directories(params, window))
+        table = params.group_incidents.relations
+        now = inputs_of(directory, earlier_directories(params, window), table)
         if inputs_known(directory) != now:
             found.append(window)
     return found

@@ -14,7 +14,9 @@ import numpy as np
 
 from pipelines.aiops.incidents.behaviour import Successions, behaviour_evidence, prepare_behaviour
 from pipelines.aiops.incidents.budgets import CauseEvidence, budget_evidence, saturation_evidence
-from pipelines.aiops.incidents.grouping import DEFAULT, Grouping, group
+from pipelines.aiops.incidents.contract import LABELS, subject_of
+from pipelines.aiops.incidents.deduplication import subject_signals
+from pipelines.aiops.incidents.grouping import DEFAULT, Grouping, Place, group, places_of
 from pipelines.aiops.incidents.model import (
     Cause,
     Change,
@@ -25,10 +27,14 @@ from pipelines.aiops.incidents.model import (
     PastIncident,
     Signals,
     Similar,
+    Subject,
+    SubjectSignal,
     Target,
+    name_of_finding,
 )
 from pipelines.aiops.incidents.self_time import SelfTimes, prepare_self_times, self_time_evidence
 from pipelines.aiops.lake.findings import Finding, in_order
+from pipelines.aiops.params.analysis import SubjectLabels
 from pipelines.core.time import HOUR_US, MINUTE_US
 
 LEAST = 0.15
@@ -287,6 +293,8 @@ def incidents(
     background: Sequence[Finding] = (),
     settings: Grouping = DEFAULT,
     ranker: Ranker | None = None,
+    labels: SubjectLabels = LABELS,
+    together: Mapping[frozenset[str], float] | None = None,
 ) -> list[Incident]:
     """Group findings into incidents and say what is known about each.
 
@@ -300,7 +308,7 @@ def incidents(
         Alerts (as findings of signal ``alert``), anomalies of metrics and logs. Findings of signal
         ``change`` are not grouped: give changes.
     graph : Graph
-        Who calls whom; without calls events are linked by time alone.
+        Who calls whom, what runs where; without any of it events are linked by time alone.
     changes : sequence of Change
         Deployments and other changes, any order.
     past : sequence of PastIncident
@@ -312,6 +320,10 @@ def incidents(
         How far apart linked findings may start.
     ranker : Ranker or None
         Adds evidence from metrics, logs and traces, e.g. by `ranking.rank`.
+    labels : SubjectLabels
+        Which labels name instances, hosts, edges and the rest.
+    together : mapping of frozenset of str to float, optional
+        How regularly two alerts came together before: `AlertHistory.together`.
 
     Returns
     -------
@@ -323,15 +335,15 @@ def incidents(
     )
     starts = np.array([finding.start_us for finding in ordered], np.int64)
     ends = np.array([finding.end_us for finding in ordered], np.int64)
-    groups = group(starts, [finding.service for finding in ordered], graph, settings, ends)
+    known = _Context(graph, changes, past, labels, together)
+    groups = group(starts, [known.places(finding) for finding in ordered], graph, settings, ends)
     parts: dict[int, list[Finding]] = {}
     for number, finding in zip(groups.tolist(), ordered, strict=True):
         parts.setdefault(number, []).append(finding)
-    known = _Context(graph, changes, past)
     return [
         _incident(
             own,
-            [finding for finding in background if _joins(finding, own, settings)],
+            [finding for finding in background if _joins(finding, own, known, settings)],
             known,
             ranker,
         )
@@ -339,10 +351,12 @@ def incidents(
     ]
 
 
-def _joins(finding: Finding, own: Sequence[Finding], settings: Grouping) -> bool:
-    """Whether a finding is at a service of an incident, and near one of its findings there."""
+def _joins(finding: Finding, own: Sequence[Finding], known: "_Context", settings: Grouping) -> bool:
+    """Whether a finding is at a place of an incident, and near one of its findings there."""
+    here = set(known.places(finding))
     return any(
-        finding.service == other.service and abs(finding.start_us - other.start_us) <= settings.same
+        abs(finding.start_us - other.start_us) <= settings.same
+        and not here.isdisjoint(known.places(other))
         for other in own
     )
 
@@ -351,13 +365,42 @@ class _Context:
     """What is looked up for every incident, prepared once."""
 
     def __init__(
-        self, graph: Graph, changes: Sequence[Change], past: Sequence[PastIncident]
+        self,
+        graph: Graph,
+        changes: Sequence[Change],
+        past: Sequence[PastIncident],
+        labels: SubjectLabels,
+        together: Mapping[frozenset[str], float] | None,
     ) -> None:
+        self.graph, self.labels, self.together = graph, labels, together
+        self._places: dict[str, tuple[Place, ...]] = {}
         self.callees, self.callers = graph.callees, graph.callers
         self.changes = sorted(changes, key=lambda change: (change.at_us, change.id))
         self.change_times = np.array([change.at_us for change in self.changes], np.int64)
         self.past_index = PastIncidentIndex(past)
         self._above: dict[str, frozenset[str]] = {}
+
+    def places(self, finding: Finding) -> tuple[Place, ...]:
+        """Give the places that a finding touches."""
+        if finding.id not in self._places:
+            subject = subject_of(finding, self.graph, self.labels)
+            self._places[finding.id] = places_of(subject, self.graph, finding.service)
+        return self._places[finding.id]
+
+    def subjects(self, findings: Sequence[Finding]) -> tuple[Subject, ...]:
+        """Give what findings are about, by first finding."""
+        found = [subject_of(finding, self.graph, self.labels) for finding in findings]
+        return tuple(dict.fromkeys(one for one in found if one is not None))
+
+    def signals(self, findings: Sequence[Finding]) -> list[SubjectSignal]:
+        """Turn an incident's findings into evidence about subjects, for the ranking of causes."""
+        return subject_signals(findings, self.graph, self.together, self.labels)
+
+    def names(self, finding: Finding) -> list[str]:
+        """Name whom a finding affects: services, else an instance or a host."""
+        places = self.places(finding)
+        services = [name for kind, name in places if kind == "service"]
+        return services or [name for kind, name in places if kind != "all of"]
 
     def changes_before(self, start_us: int, affected: Sequence[str]) -> list[Change]:
         """Give changes shortly before, at affected services or at ones next to them."""
@@ -384,15 +427,15 @@ def _incident(
     findings: list[Finding], background: Sequence[Finding], known: _Context, ranker: Ranker | None
 ) -> Incident:
     start, end = findings[0].start_us, max(finding.end_us for finding in findings)
-    affected = tuple(dict.fromkeys(finding.service for finding in findings if finding.service))
+    affected = tuple(dict.fromkeys(name for one in findings for name in known.names(one)))
     changes = known.changes_before(start, affected)
     causes = likely_causes(findings, known.callees, known.callers, changes)
     if ranker is not None and affected:
         worst = max(affected, key=lambda name: (_rarity(findings, name), name))
         causes = _added(causes, ranker(start, end, worst))
     exposed = set().union(*(known.above(name) for name in affected)) - set(affected)
-    names = sorted({_name(finding) for finding in findings})
-    title = _title(findings, affected)
+    names = sorted({name_of_finding(finding) for finding in findings})
+    title = _title(findings, affected, known)
     own = traits(affected, names, title)
     return Incident(
         id=incident_id(findings[0]),
@@ -405,6 +448,7 @@ def _incident(
         timeline=_timeline([*findings, *background], changes),
         causes=tuple(causes),
         similar=known.past_index.similar(own, start),
+        subjects=known.subjects(findings),
     )
 
 
@@ -428,15 +472,10 @@ def _rarity(findings: Sequence[Finding], service: str) -> float:
     return sum(finding.score for finding in findings if finding.service == service)
 
 
-def _name(finding: Finding) -> str:
-    labels = finding.labels
-    return labels.get("alertname") or labels.get("__name__") or labels.get("template", finding.kind)
-
-
-def _title(findings: Sequence[Finding], affected: Sequence[str]) -> str:
+def _title(findings: Sequence[Finding], affected: Sequence[str], known: _Context) -> str:
     """Say the rarest thing that was found, and where; the likeliest cause may be elsewhere."""
     rarest = min(findings, key=lambda finding: (-finding.score, finding.start_us, finding.id))
-    where = rarest.service or "unknown service"
+    where = rarest.service or next(iter(known.names(rarest)), "unknown service")
     what = _what(rarest)
     others = len(affected) - (where in affected)
     also = f", {others} more service{'s' * (others != 1)} affected" if others else ""
@@ -444,7 +483,7 @@ def _title(findings: Sequence[Finding], affected: Sequence[str]) -> str:
 
 
 def _what(finding: Finding) -> str:
-    name = _name(finding)
+    name = name_of_finding(finding)
     if finding.signal == "log":  # A template's id tells a person nothing; its line does.
         line = str(finding.evidence.get("first_line") or finding.sentence)
         return line if len(line) <= LONGEST_NAME else f"{line[:LONGEST_NAME]}…"

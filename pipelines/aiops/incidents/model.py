@@ -160,27 +160,147 @@ class FaultWindow:
     metric_reference: tuple[tuple[int, int], ...] = ()
 
 
+Kind = Literal["service", "instance", "host", "edge", "database", "third_party"]
+ARROW = " -> "
+
+
+@dataclass(frozen=True, order=True)
+class Subject:
+    """What a signal is about, and what can be a cause.
+
+    Attributes
+    ----------
+    kind : Kind
+        What it is.
+    name : str
+        Its name, as labels and the map have it; of an edge ``caller -> callee``.
+    """
+
+    kind: Kind
+    name: str
+
+    @classmethod
+    def edge(cls, caller: str, callee: str) -> "Subject":
+        """Return the edge of calls from one service to another."""
+        return cls("edge", f"{caller}{ARROW}{callee}")
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """Caller and callee of an edge; empty for other kinds."""
+        return tuple(self.name.split(ARROW, 1)) if self.kind == "edge" else ()
+
+
+def name_of_finding(finding: Finding) -> str:
+    """Return what a finding is called: its alert, metric, template or kind."""
+    labels = finding.labels
+    return labels.get("alertname") or labels.get("__name__") or labels.get("template", finding.kind)
+
+
+@dataclass(frozen=True)
+class SubjectSignal:
+    """A finding as evidence: at what, since when, how surprising. See `grouping.subject_signals`.
+
+    Attributes
+    ----------
+    subject : Subject
+        What it is about.
+    what : str
+        Alert, metric or kind of finding.
+    start_us, end_us : int
+        Microseconds since 1970.
+    surprise : float
+        Nats: -log of the chance of at least this in ordinary times.
+    weight : float
+        At most 1; signals of one subject that always came together before share one.
+    findings : tuple of str
+        Ids of the findings that it was made of.
+    """
+
+    subject: Subject
+    what: str
+    start_us: int
+    end_us: int
+    surprise: float
+    weight: float = 1.0
+    findings: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Graph:
-    """Who calls whom.
+    """Relations between subjects: who calls whom, what runs where, what depends on what.
 
     Attributes
     ----------
     calls : frozenset of (str, str)
-        Caller and callee.
+        Caller and callee: services, databases, third parties.
+    instance_of : frozenset of (str, str)
+        Instance and its service.
+    runs_on : frozenset of (str, str)
+        Instance (or service) and host.
+    depends_on : frozenset of (str, str)
+        Service and what it needs without a call that was seen: a database, a third party.
+    mapped : frozenset of str
+        Services whose calls would be known: one that has none has nothing to do with others.
     """
 
     calls: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    instance_of: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    runs_on: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    depends_on: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    mapped: frozenset[str] = field(default_factory=frozenset)
+
+    def __or__(self, other: "Graph") -> "Graph":
+        """Return the relations of both."""
+        return Graph(
+            self.calls | other.calls,
+            self.instance_of | other.instance_of,
+            self.runs_on | other.runs_on,
+            self.depends_on | other.depends_on,
+            self.mapped | other.mapped,
+        )
 
     @cached_property
     def callees(self) -> dict[str, set[str]]:
-        """Caller → those it calls, itself excepted."""
-        return _by_first(self.calls)
+        """Caller → those it calls or depends on, itself excepted."""
+        return _by_first(self.calls | self.depends_on)
 
     @cached_property
     def callers(self) -> dict[str, set[str]]:
-        """Callee → those that call it, itself excepted."""
-        return _by_first((callee, caller) for caller, callee in self.calls)
+        """Callee → those that call it or depend on it, itself excepted."""
+        return _by_first((callee, caller) for caller, callee in self.calls | self.depends_on)
+
+    @cached_property
+    def services(self) -> dict[str, set[str]]:
+        """Instance → its services: one, but for instances that share a name."""
+        return _by_first(self.instance_of)
+
+    @cached_property
+    def instances(self) -> dict[str, set[str]]:
+        """Service → its instances."""
+        return _by_first((service, instance) for instance, service in self.instance_of)
+
+    @cached_property
+    def hosts(self) -> dict[str, set[str]]:
+        """Instance → its hosts; service → those of its instances and its own."""
+        found = _by_first(self.runs_on)
+        own = {name: set(hosts) for name, hosts in found.items()}
+        for instance, service in self.instance_of:
+            if instance != service and instance in found:
+                own.setdefault(service, set()).update(found[instance])
+        return own
+
+    @cached_property
+    def guests(self) -> dict[str, set[str]]:
+        """Host → instances on it, and services that run on it without known instances."""
+        return _by_first((host, guest) for guest, host in self.runs_on)
+
+    def as_json(self) -> dict[str, list[Any]]:
+        """Return JSON values: sorted pairs of each relation, and names."""
+        return {name: [list(pair) for pair in sorted(getattr(self, name))] for name in RELATIONS}
+
+
+RELATIONS = ("calls", "instance_of", "runs_on", "depends_on")
+"""Relations of a `Graph`, in the order in which they are written."""
 
 
 def _by_first(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
@@ -366,7 +486,7 @@ class Incident:
     start_us, end_us : int
         First start and last end of the findings, microseconds since 1970.
     affected : tuple of str
-        Services with findings, by first finding.
+        Services with findings, by first finding; an instance or a host where no service is known.
     exposed : tuple of str
         Services that call an affected one, directly or through others, and show nothing yet.
     findings : tuple of str
@@ -377,6 +497,8 @@ class Incident:
         Suspected services, the likeliest first.
     similar : tuple of Similar
         Past incidents that resemble it most.
+    subjects : tuple of Subject
+        What findings are about, by first finding.
     """
 
     id: str
@@ -389,6 +511,13 @@ class Incident:
     timeline: tuple[Entry, ...]
     causes: tuple[Cause, ...]
     similar: tuple[Similar, ...] = field(default_factory=tuple)
+    subjects: tuple[Subject, ...] = field(default_factory=tuple)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Affected services, without hosts and instances of unknown services."""
+        others = {one.name for one in self.subjects if one.kind in ("host", "instance")}
+        return tuple(name for name in self.affected if name not in others)
 
     def as_json(self) -> dict[str, Any]:
         """Return JSON values with keys in a fixed order."""
@@ -403,6 +532,7 @@ class Incident:
             "timeline": [vars(entry) for entry in self.timeline],
             "causes": [{**vars(c), "evidence": list(c.evidence)} for c in self.causes],
             "similar": [{**vars(s), "shared": list(s.shared)} for s in self.similar],
+            "subjects": [dict(vars(subject)) for subject in self.subjects],
         }
 
 
@@ -440,7 +570,7 @@ class IncidentsFile:
             "window": self.window.as_json(),
             "inputs": dict(self.inputs),
             "counts": dict(self.counts),
-            "graph": {"calls": [list(call) for call in sorted(self.graph.calls)]},
+            "graph": self.graph.as_json(),
             "findings": {id_: found.as_json() for id_, found in sorted(self.findings.items())},
             "incidents": [incident.as_json() for incident in self.incidents],
             "synthetic": self.synthetic,

@@ -170,6 +170,8 @@ def microseconds(time: datetime) -> int:
 SERVICE_LABELS = ("service", "service_name", "service.name", "app", "application", "job",
                   "namespace")  # fmt: skip
 """Labels that may name a service, best first."""
+GUESSED_SERVICE_LABELS = ("job", "namespace")
+"""Of these, labels that name a scraper or a group as often as a service: a host says more."""
 
 
 SUSPICIOUS_HOURS = 6

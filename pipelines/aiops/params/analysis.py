@@ -144,14 +144,56 @@ class PostParams(Section):
     dry_run: bool = True
 
 
+class SubjectLabels(Section):
+    """Which labels name what an alert or a series is about, best first in each list.
+
+    Services are named by the labels that the whole product reads (``service``, ``app``, …).
+
+    Attributes
+    ----------
+    instance
+        A pod, a process, a replica of a service.
+    host
+        A machine, real or virtual, that instances run on.
+    caller, callee
+        Both ends of calls from A to B: services or instances.
+    database
+        Where no service is named.
+    third_party
+        Somebody else's service, where no service of your own is named.
+    anything
+        A subject of whatever kind: what it is follows from what else is known of its name.
+    """
+
+    instance: list[str] = ["pod", "pod_name", "k8s.pod.name", "k8s_pod_name", "container_id",
+                           "service.instance.id", "service_instance_id",
+                           "instance"]  # fmt: skip
+    host: list[str] = ["node", "host", "hostname", "nodename", "node_name", "host_name",
+                       "host.name", "k8s.node.name", "k8s_node_name", "kubernetes_node",
+                       "machine", "vm"]  # fmt: skip
+    caller: list[str] = ["from", "caller", "client", "source_service", "source_workload"]
+    callee: list[str] = ["to", "callee", "server", "destination_service",
+                         "destination_service_name", "destination_workload"]  # fmt: skip
+    database: list[str] = ["database", "db", "db.name", "db_name", "datname", "cache", "queue"]
+    third_party: list[str] = ["third_party", "provider", "vendor"]
+    anything: list[str] = ["component", "subject", "entity"]
+
+
 class GroupIncidentsParams(Section):
     """Settings of ``group_incidents``.
 
     Attributes
     ----------
+    subjects
+        Which labels name instances, hosts, edges and the rest.
+    relations
+        A table, CSV or Parquet, with columns ``source``, ``relation``, ``target``, as in
+        ``cart-0,runs_on,node-6``; relations are ``calls``, ``instance_of``, ``runs_on`` and
+        ``depends_on``. It adds to what the map and labels say. DVC watches it if it lies in the
+        lake's folder.
     same_service_gap_minutes, neighbour_gap_minutes, global_gap_minutes
-        How far apart linked findings may start: at the same service, at services of which one calls
-        the other, at any services if no map is known.
+        How far apart linked findings may start: at the same subject, at subjects of which one calls
+        the other or runs on it, at any subjects of which nothing else is known.
     max_incident_minutes
         A chain of linked findings is cut after so long.
     background_days, background_share
@@ -161,6 +203,8 @@ class GroupIncidentsParams(Section):
         Whether causes are ranked from metrics, logs and spans too, or from findings alone.
     """
 
+    subjects: SubjectLabels = Field(default_factory=SubjectLabels)
+    relations: Unset[Name] = None
     same_service_gap_minutes: Minutes = 30
     neighbour_gap_minutes: Minutes = 10
     global_gap_minutes: Minutes = 1

@@ -10,16 +10,20 @@ from hypothesis import strategies as st
 from pipelines.aiops.incidents.assemble import incidents
 from pipelines.aiops.incidents.grouping import (
     Grouping,
+    Place,
     group,
     pairwise,
+    places_of,
 )
-from pipelines.aiops.incidents.model import Cause, Change, Graph, Incident, PastIncident
+from pipelines.aiops.incidents.model import Cause, Change, Graph, Incident, PastIncident, Subject
 from pipelines.aiops.lake.findings import Finding, finding_id
 from pipelines.aiops.params.telemetry import SimulateParams
 from pipelines.core.time import MINUTE_US
 from pipelines.simulator.simulate import simulate
 
-GRAPH = Graph(frozenset({("web", "shop"), ("shop", "store"), ("app", "web")}))
+GRAPH = Graph(
+    frozenset({("web", "shop"), ("shop", "store"), ("app", "web")}), mapped=frozenset({"mail"})
+)
 T0 = 1_700_000_000_000_000
 
 
@@ -38,6 +42,10 @@ def alert(service: str, minute: float, name: str = "Slow", score: float = 2.0) -
         score=score,
         sentence=f"{name} at {service}",
     )
+
+
+def at(services: list[str]) -> list[tuple[Place, ...]]:
+    return [places_of(Subject("service", one) if one else None, GRAPH) for one in services]
 
 
 def test_near_services_at_the_same_time_are_one_incident_others_are_not() -> None:
@@ -160,8 +168,8 @@ def test_the_order_of_findings_does_not_matter(
 @given(EVENTS, st.integers(-(10**12), 10**12))
 def test_groups_do_not_depend_on_when_it_is(events: list[tuple[str, int]], shift: int) -> None:
     starts = np.array([minute * MINUTE_US for _, minute in events], np.int64)
-    services = [service for service, _ in events]
-    assert (group(starts, services, GRAPH) == group(starts + shift, services, GRAPH)).all()
+    places = at([service for service, _ in events])
+    assert (group(starts, places, GRAPH) == group(starts + shift, places, GRAPH)).all()
 
 
 def test_simulated_incidents_are_found_again() -> None:
@@ -173,7 +181,7 @@ def test_simulated_incidents_are_found_again() -> None:
     real = np.flatnonzero(fault >= 0)
     service = np.asarray(alerts.keys)[np.asarray(alerts.series)[real], 1]
     starts = np.asarray(alerts.start, np.int64)[real] * 1000
-    groups = group(starts, [names[i] for i in service.tolist()], graph)
+    groups = group(starts, at([names[i] for i in service.tolist()]), graph)
     precision, recall, _ = pairwise(fault[real], groups)
     assert precision > 0.9
     assert recall > 0.75

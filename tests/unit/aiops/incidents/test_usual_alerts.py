@@ -6,7 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipelines.aiops.incidents.contract import alert_findings
-from pipelines.aiops.incidents.deduplication import split_background_alerts
+from pipelines.aiops.incidents.deduplication import read_alert_history, split_background_alerts
+from pipelines.aiops.incidents.model import Graph
 from pipelines.aiops.lake.contract import ALERTS, fingerprint
 from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.lake.store import upsert
@@ -36,7 +37,9 @@ def told(place: Path, *rows: dict[str, object]) -> tuple[dict[str, float], dict[
     def scores(own: list[Finding]) -> dict[str, float]:
         return {f"{one.labels['alertname']}@{one.service}": one.score for one in own}
 
-    news, usual = split_background_alerts(params_for(place), window, today)
+    params = params_for(place)
+    history = read_alert_history(params, window, Graph())
+    news, usual = split_background_alerts(params, window, today, Graph(), history)
     return scores(news), scores(usual)
 
 
