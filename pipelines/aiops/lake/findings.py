@@ -184,6 +184,9 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 
 FORMAT = "signalbox.findings/1"
+TOO_FEW, YOUNG = "too few points", "too little history"
+"""Reasons for which a series of metrics was left out, in ``counts.skipped``: it has not enough
+points for a grid, or none that could be judged."""
 
 
 @dataclass(frozen=True)

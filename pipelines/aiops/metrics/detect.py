@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.aiops.lake.contract import service_of
-from pipelines.aiops.lake.findings import Finding, finding_id, in_order
+from pipelines.aiops.lake.findings import YOUNG, Finding, finding_id, in_order
 from pipelines.aiops.metrics.events import Event, find_events, surprise_of
 from pipelines.aiops.metrics.grid import Grid, Subject, grids
 from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
@@ -23,8 +23,6 @@ FALSE_ALARM_RATE = 0.04
 """False findings that a series may have in `ROWS` rows."""
 ROWS = 1440
 """Rows that rates are told for: a day of minutes."""
-YOUNG = "too little history"
-"""Reason for a series to be left out: it has no point that could be judged."""
 OLD_ROWS = 1000
 """Rows of history from which a finding does not say how much there was."""
 HIGHEST = 300.0

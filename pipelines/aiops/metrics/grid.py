@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.aiops.lake.findings import TOO_FEW
 from pipelines.core.errors import SignalboxError
 from pipelines.core.time import SECOND_US
 
@@ -20,8 +21,6 @@ MOST_COLUMNS = 50_000
 MOST_TOGETHER = 256
 """Series in one grid: bounds the memory, whatever the number of series."""
 LEAST_POINTS = 20
-TOO_FEW = "too few points"
-"""Reason for a series to be left out: it has not enough points for a grid."""
 COUNTER_RISES, COUNTER_FALLS, RESET = 0.2, 0.005, 0.1
 """A counter rises in a fifth of its steps and falls in hardly any, then to a tenth or less."""
 

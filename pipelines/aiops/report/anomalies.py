@@ -5,9 +5,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from pipelines.aiops.lake.findings import Finding, LogLine, Plot
-from pipelines.aiops.metrics.detect import YOUNG
-from pipelines.aiops.metrics.grid import TOO_FEW
+from pipelines.aiops.lake.findings import TOO_FEW, YOUNG, Finding, LogLine, Plot
 from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.aiops.report.incidents import coverage, links, wording
 from pipelines.aiops.report.incidents.evidence import LOGS, METRICS, Inputs
