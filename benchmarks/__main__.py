@@ -14,6 +14,8 @@ MODULES = (
     "alert_worlds",
     "log_templates",
     "log_anomalies",
+    "metrics",
+    "metric_boards",
     "nab",
     "metric_throughput",
     "root_cause",

@@ -71,8 +71,8 @@ def main() -> int:
     }
     seconds = {}
     for name, work in (
-        ("score", lambda: score(values, step_us)),
-        ("events", lambda: find_events(values, step_us)),
+        ("score", lambda: score(values)),
+        ("events", lambda: find_events(values)),
         ("rolling_z", lambda: rolling_z(values)),
     ):
         used, clock = timed(work)

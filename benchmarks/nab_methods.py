@@ -1,20 +1,19 @@
 """Ways of scoring a series point by point by its past, to compare with the product's.
 
-Each takes a series and returns a score per row; larger is odder, no upper limit. Those that need a
-tail use the product's, so that what is compared is what is measured, not how it is calibrated.
+Each takes a series and returns a score per row; larger is odder, no upper limit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.nab_scoring import Series
 from pipelines.aiops.metrics import DEFAULTS, score
-from pipelines.aiops.metrics.features import PARTS
-from pipelines.aiops.metrics.scoring import Tail, blocks
 
 Floats = npt.NDArray[np.float64]
 Method = Callable[[Series], Floats]
@@ -33,30 +32,18 @@ def gridded(series: Series) -> tuple[Floats, npt.NDArray[np.int64]]:
 
 
 def product(series: Series) -> Floats:
-    values, columns = gridded(series)
-    found = score(values[None], step_us(series)).surprise[0]
-    return np.asarray(found[columns], dtype=np.float64)
+    return changed()(series)
 
 
-def parts(series: Series) -> Floats:
-    """Return the product's summands, ``[5, rows]``."""
-    values, columns = gridded(series)
-    found = score(values[None], step_us(series), details=True).parts
-    assert found is not None
-    return np.asarray(found[:, 0, columns], dtype=np.float64)
+def changed(**settings: Any) -> Method:
+    """Return the product's score with other settings."""
 
+    def scored(series: Series) -> Floats:
+        values, columns = gridded(series)
+        found = score(values[None], replace(DEFAULTS, **settings)).surprise[0]
+        return np.asarray(found[columns], dtype=np.float64)
 
-def one_part(name: str) -> Method:
-    return lambda series: parts(series)[PARTS.index(name)]
-
-
-def without_part(name: str) -> Method:
-    return lambda series: np.delete(parts(series), PARTS.index(name), axis=0).sum(axis=0)
-
-
-def largest_part(series: Series) -> Floats:
-    found: Floats = parts(series).max(axis=0)
-    return found
+    return scored
 
 
 def _filled(values: Floats) -> Floats:
@@ -95,40 +82,50 @@ def ewma_likelihood(series: Series) -> Floats:
     return _filled(z.clip(lower=0).to_numpy())
 
 
-def _tailed(distances: Floats) -> Floats:
-    tail, found = Tail(1, DEFAULTS), np.zeros(len(distances))
-    floor = np.array([1e-9 * max(1.0, float(distances.max()))])
-    for left, right in blocks(len(distances), DEFAULTS):
-        now = distances[None, left:right]
-        found[left:right] = tail.fit(floor).surprise(now)[0]
-        tail.learn(now)
-    return found
+def by_past(distances: Floats, past: int = 10_080, least: int = 48) -> Floats:
+    """Divide distances by the median of their own past."""
+    import pandas as pd
+
+    before = pd.Series(distances).shift(1).rolling(past, min_periods=least).median()
+    floor = 1e-9 * max(1.0, float(np.nanmax(distances)))
+    return _filled((distances / before.clip(lower=floor)).to_numpy())
 
 
 def discord(series: Series, width: int = 24) -> Floats:
     """Left matrix profile: distance of the last `width` points to the nearest earlier ones.
 
-    Without z-normalisation (a change of level is news), with the product's tail.
+    Without z-normalisation (a change of level is news), of a week of minutes, by its past.
     """
-    values = series.values - np.median(series.values[: series.probation])
-    count = len(values) - width + 1
-    squares = np.concatenate(([0.0], np.cumsum(values**2)))
-    power = squares[width:] - squares[:-width]
-    found = np.zeros(len(values))
-    # Products of window i with all earlier ones follow from those of window i - 1.
-    product_ = np.correlate(values, values[:width], mode="valid")
-    first = product_.copy()
-    for i in range(1, count):
-        product_[1:] = (
-            product_[:-1]
-            - values[: count - 1] * values[i - 1]
-            + values[width:] * values[i + width - 1]
-        )
-        product_[0] = first[i]
-        if i > width:
-            near = power[: i - width] + power[i] - 2 * product_[: i - width]
-            found[i + width - 1] = np.sqrt(max(0.0, float(near.min())))
-    return _tailed(found)
+    plain = {"suspect": np.inf, "spike_weight": 0.0, "level_weight": 0.0, "usual_share": 0.5}
+    return changed(**plain, decay=1.0, window=width)(series)
+
+
+def seasonal_naive(series: Series) -> Floats:
+    """Distance from the value a day before, by its past."""
+    values, columns = gridded(series)
+    day = round(86_400e6 / step_us(series))
+    known = np.where(np.isfinite(values), values, np.nanmedian(values[: series.probation]))
+    found = np.zeros(len(known))
+    if 0 < day < len(known):
+        found[day:] = np.abs(known[day:] - known[:-day])
+    return by_past(found)[columns]
+
+
+def discord_by_season(series: Series) -> Floats:
+    """Square root of left discord times seasonal naive."""
+    found: Floats = np.sqrt(discord(series) * seasonal_naive(series))
+    return found
+
+
+def median_shift(series: Series, width: int = 30, past: int = 240) -> Floats:
+    """Shift of a short median from a longer one before it, in robust deviations of the latter."""
+    import pandas as pd
+
+    values = pd.Series(series.values)
+    short = values.rolling(width, min_periods=5).median()
+    middle = values.shift(width).rolling(past, min_periods=30).median()
+    width_ = (values - middle).abs().shift(width).rolling(past, min_periods=30).median()
+    return _filled(((short - middle).abs() / width_.clip(lower=1e-12)).to_numpy())
 
 
 def relative_entropy(series: Series, width: int = 52, bins: int = 5) -> Floats:
@@ -146,22 +143,31 @@ def relative_entropy(series: Series, width: int = 52, bins: int = 5) -> Floats:
         found[place + width] = distance
         if distance > 0.1:
             kinds = np.concatenate([kinds, share[None]])
-    return _tailed(found)
+    return by_past(found)
 
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "without spike": {"spike_weight": 0.0},
+    "without level": {"level_weight": 0.0},
+    "discord alone": {"spike_weight": 0.0, "level_weight": 0.0},
+    "without gate": {"gate": 1e-9},
+    "without suspicion": {"suspect": float("inf")},
+    "without decay": {"decay": 1.0},
+    "scale: the median": {"usual_share": 0.5},
+    "without youth": {"young": 0},
+    "nothing is absorbed": {"absorb": 10**9},
+}
+"""Settings that leave out one part of the product each."""
 
 METHODS: dict[str, Method] = {
     "product": product,
-    "largest part instead of the sum": largest_part,
-    "level only": one_part("level"),
-    "season only": one_part("season"),
-    "without level": without_part("level"),
-    "without mean": without_part("mean"),
-    "without change": without_part("change"),
-    "without season": without_part("season"),
-    "without rhythm": without_part("rhythm"),
+    **{name: changed(**settings) for name, settings in ABLATIONS.items()},
+    "left discord": discord,
+    "seasonal naive": seasonal_naive,
+    "discord by season": discord_by_season,
+    "median shift": median_shift,
     "rolling z": rolling_z,
     "robust rolling z": robust_z,
     "EWMA, anomaly likelihood": ewma_likelihood,
-    "left discord": discord,
     "relative entropy": relative_entropy,
 }

@@ -1,7 +1,7 @@
 """Stage ``metric_anomalies``: what is unusual in the metrics of a window, over all series.
 
-The work is cut by service into partitions that may run anywhere, one after another or at once;
-false alarms are controlled when they are joined, over all series of the run. Outs (below the
+The work is cut by service into partitions that may run anywhere, one after another or at once; what
+is told of a series does not depend on the others. Outs (below the
 directory): ``anomalies/metric_anomalies.json``, see `lake.findings`.
 """
 
@@ -27,7 +27,7 @@ from pipelines.aiops.lake.findings import (
 )
 from pipelines.aiops.lake.stage_result import StageResult, check_expectations, write_stage_result
 from pipelines.aiops.lake.window import Window, lake_of, window_of
-from pipelines.aiops.metrics.detect import correct, detect
+from pipelines.aiops.metrics.detect import detect, rare_enough
 from pipelines.aiops.metrics.grid import Grid, grids
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import METRIC_ANOMALIES
@@ -50,14 +50,15 @@ def partition_keys(params: AiopsParams, window: Window) -> list[str]:
 
 
 def detect_partition(params: AiopsParams, window: Window, directory: Path, key: str) -> Path:
-    """Detect anomalies in a partition's series; write them, not yet corrected for the others."""
+    """Detect anomalies in a partition's series; write them, the common ones too."""
     findings: list[Finding] = []
     counts = {"series": 0, "points": 0}
     skipped: Counter[str] = Counter()
     with _metrics(params, window) as raw:
         for table in _tables(raw, _number(params, key)):
             found = detect(
-                table, since_us=window.start_us, until_us=window.end_us, fdr_limit=1,
+                table, since_us=window.start_us, until_us=window.end_us,
+                false_alarm_rate=float("inf"),
                 max_series=params.metric_anomalies.max_series,
             )  # fmt: skip
             findings += found.findings
@@ -283,7 +284,7 @@ def run_partition(params: AiopsParams, window: Window, directory: Path, group: s
 
 
 def join(params: AiopsParams, window: Window, directory: Path) -> Path:
-    """Join all partitions: control false findings over all series, write findings and evidence.
+    """Join all partitions: leave out what is too common, write findings and evidence.
 
     Raises
     ------
@@ -292,7 +293,7 @@ def join(params: AiopsParams, window: Window, directory: Path) -> Path:
     """
     found, counts = read_all(params, window, directory)
     settings = params.metric_anomalies
-    kept, uncertain = correct(found, counts["points"], settings.fdr_limit)
+    kept, uncertain = rare_enough(found, settings.false_alarm_rate)
     counts = {**counts, "uncertain": uncertain}
     path = directory / METRIC_ANOMALIES
     plots = plots_of(params, window, kept)

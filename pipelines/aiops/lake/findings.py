@@ -46,8 +46,9 @@ class Finding:
         UTC, microseconds since 1970; the end is that of the last unusual observation and never
         before the start.
     score : float
-        How rare: -log10 of the chance of at least this in data without anomalies, after correction
-        for everything else that was looked at in the run. 2: one in a hundred runs. Zero or more.
+        How rare: -log10 of the chance of at least this in data without anomalies. Of metrics: in
+        1,440 rows (a day of minutes) of one series; else after correction for everything else that
+        was looked at in the run. 2: one in a hundred. Zero or more.
     sentence : str
         One sentence for people, without markup.
     expected_low, expected_high, observed : float, optional
@@ -183,6 +184,9 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 
 FORMAT = "signalbox.findings/1"
+TOO_FEW, YOUNG = "too few points", "too little history"
+"""Reasons for which a series of metrics was left out, in ``counts.skipped``: it has not enough
+points for a grid, or none that could be judged."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.aiops.lake.findings import TOO_FEW
 from pipelines.core.errors import SignalboxError
 from pipelines.core.time import SECOND_US
 
@@ -20,8 +21,6 @@ MOST_COLUMNS = 50_000
 MOST_TOGETHER = 256
 """Series in one grid: bounds the memory, whatever the number of series."""
 LEAST_POINTS = 20
-BLOCK = 1024
-"""Columns that a grid begins at a multiple of, if all grids end at the same time."""
 COUNTER_RISES, COUNTER_FALLS, RESET = 0.2, 0.005, 0.1
 """A counter rises in a fifth of its steps and falls in hardly any, then to a tenth or less."""
 
@@ -111,11 +110,6 @@ class _Raw:
     row: int
     step_us: int
 
-    @property
-    def block(self) -> int:
-        """Column since 1970 that its grid begins at, if that must not depend on other series."""
-        return int(self.at[0]) // self.step_us // BLOCK * BLOCK
-
 
 def grids(table: Any, max_series: int, until_us: int | None = None) -> Grids:
     """Lay the series of a table on even grids of one step each.
@@ -148,10 +142,10 @@ def grids(table: Any, max_series: int, until_us: int | None = None) -> Grids:
     raws, skipped = _series(table, max_series, until_us)
     columns = ("source", "fingerprint", "name", "labels", "kind", "unit")
     described = table.select([c for c in columns if c in table.column_names])
-    return Grids(len(raws), skipped, _groups(raws, alone=until_us is None), described, until_us)
+    return Grids(len(raws), skipped, _groups(raws), described, until_us)
 
 
-def _groups(raws: list[_Raw], *, alone: bool) -> tuple[tuple[_Raw, ...], ...]:
+def _groups(raws: list[_Raw]) -> tuple[tuple[_Raw, ...], ...]:
     """Return series of one step that lie near one another in time, a bounded number together."""
     found: list[list[_Raw]] = []
     for raw in sorted(raws, key=lambda raw: (raw.step_us, int(raw.at[0]))):
@@ -160,11 +154,7 @@ def _groups(raws: list[_Raw], *, alone: bool) -> tuple[tuple[_Raw, ...], ...]:
             bool(group)
             and len(group) < MOST_TOGETHER
             and group[0].step_us == raw.step_us
-            and (
-                int(raw.at[-1] - group[0].at[0]) <= 2 * MOST_COLUMNS * raw.step_us
-                if alone
-                else raw.block == group[0].block
-            )
+            and int(raw.at[-1] - group[0].at[0]) <= 2 * MOST_COLUMNS * raw.step_us
         )
         if together:
             group.append(raw)
@@ -192,7 +182,7 @@ def _series(table: Any, max_series: int, until_us: int | None) -> tuple[list[_Ra
     parts = [part for part in np.split(np.arange(len(order)), edges) if len(part)]
     enough = [part for part in parts if len(part) >= LEAST_POINTS]
     total = len(names.dictionary)
-    skipped = {"too few points": total - len(enough)}
+    skipped = {TOO_FEW: total - len(enough)}
     fingerprints = names.dictionary.to_pylist()
     enough.sort(key=lambda part: (-len(part), fingerprints[int(codes_[part[0]])]))
     skipped["more series than the limit"] = max(0, len(enough) - max_series)
@@ -227,12 +217,11 @@ def step_of(at: Ints, until_us: int | None = None) -> int:
 def _grid(raws: tuple[_Raw, ...], rows: list[dict[str, Any]], until_us: int | None) -> Grid:
     step = raws[0].step_us
     # Columns begin at multiples of the step since 1970: every window of time has the same ones.
-    if until_us is None:
-        start = min(int(raw.at[0]) for raw in raws) // step
-        end = max(int(raw.at[-1]) for raw in raws) // step
-    else:
+    start = min(int(raw.at[0]) for raw in raws) // step
+    end = max(int(raw.at[-1]) for raw in raws) // step
+    if until_us is not None:
         # The last whole step: what a step that has only begun lacks is not missing.
-        start, end = raws[0].block, until_us // step - 1
+        end = until_us // step - 1
     values = np.full((len(raws), end - start + 1), np.nan)
     subjects = []
     for number, (raw, row) in enumerate(zip(raws, rows, strict=True)):

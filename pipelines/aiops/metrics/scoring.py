@@ -1,215 +1,65 @@
 """Score every point of many series, each point by what came before it.
 
-Five distances of a point from the past (`features`) are each turned into a surprise, -log10 of
-the chance by the tail of its own past distances (`Tail`); the surprises are added, as in
-Fisher's method. Levels and tails are brought up to date every few points: more often while a
-series is young. No parameter depends on the series, none is fitted to labels but the alarm
-level.
+Three distances of a row from its past, each in units of its own past: the *discord*, how far the
+course of the last rows is from the most similar earlier one (a left matrix profile without
+z-normalisation, as in Yeh et al., "Matrix Profile I", ICDM 2016, whose rows weigh less the older
+they are); the *spike*, how far the value is from the median of the few before; the *level*, how far
+a short median is from the longer one before it. Their sum is the surprise; spike and level count
+only as far as the discord does, so that what happens regularly is no news.
 
-Tails are peaks over threshold (Balkema, de Haan 1974; Pickands 1975; used for streams by Siffer
-et al., "Anomaly Detection in Streams with Extreme Value Theory", KDD 2017): above a high past
-quantile the excess follows a generalised Pareto law; its two parameters are those whose mean
-and variance are the excesses' own. Only the largest values of the recent past are kept, so a
-refresh costs the same however long the history is.
+What is suspected to be an anomaly is no reference for what comes after, lest one hide the next. It
+becomes one if it lasts, or if it has come twice before at equal distances: a habit. No parameter
+depends on the series; no clock and no calendar is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.aiops.metrics import features
 from pipelines.aiops.metrics.features import (
-    CHANGE,
     DEFAULTS,
-    LEVEL,
-    MEAN,
-    PARTS,
-    RHYTHM,
-    SEASON,
     DetectorSettings,
+    carried,
+    delayed,
+    moving_largest,
+    moving_median,
 )
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-SHAPE_LEAST, SHAPE_MOST = 0.02, 0.9
-NOTHING = -1.0
-"""Stands for "no distance here": below every distance."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A generalised Pareto tail per series; every array has shape (series,).
-
-    The threshold is infinite where too little is known.
-
-    Attributes
-    ----------
-    threshold : array of float64
-        Distance from which the tail holds; infinite where too little is known.
-    base : array of float64
-        Surprise of the threshold: -log10 of the chance to exceed it.
-    scale, shape : array of float64
-        Parameters of the generalised Pareto law.
-    """
-
-    threshold: Floats
-    base: Floats
-    scale: Floats
-    shape: Floats
-
-    def surprise(self, distances: Floats, floor: Floats | None = None) -> Floats:
-        """Compute -log10 of the chance of at least these distances, 0 at and below the threshold.
-
-        Parameters
-        ----------
-        distances : array of float64, shape (series, time)
-            Distances.
-        floor : array of float64, shape (series,), or None
-            Not used if None; else distances at or below it are no surprise.
-
-        Returns
-        -------
-        array of float64, shape (series, time)
-            Surprises.
-
-        Notes
-        -----
-        ``base + log10(1 + shape * excess / scale) / shape`` is -log10 of the law's survival
-        function.
-        """
-        result = np.zeros_like(distances)
-        limit = self.threshold if floor is None else np.maximum(self.threshold, floor)
-        row, column = np.nonzero(distances > limit[:, None])
-        if len(row):
-            # A series that never moved has a scale near nothing: any move is as rare as can be.
-            excess = distances[row, column] - self.threshold[row]
-            excess = np.minimum(excess, 1e12 * self.scale[row]) / self.scale[row]
-            shape = self.shape[row]
-            result[row, column] = self.base[row] + np.log1p(shape * excess) / (shape * np.log(10))
-        return result
-
-    def reach(self, surprise: float) -> Floats:
-        """Return the distance whose surprise is this: the inverse of `surprise`.
-
-        Parameters
-        ----------
-        surprise : float
-            -log10 of a chance.
-
-        Returns
-        -------
-        array of float64, shape (series,)
-            Distances, at least the threshold.
-        """
-        more = np.maximum(surprise - self.base, 0) * np.log(10)
-        reach: Floats = self.threshold + self.scale * np.expm1(self.shape * more) / self.shape
-        return reach
-
-
-class Tail:
-    """The largest past distances of each series, over a sliding window of segments.
-
-    Parameters
-    ----------
-    series : int
-        Number of series.
-    settings : DetectorSettings
-        Settings of the detector.
-    """
-
-    def __init__(self, series: int, settings: DetectorSettings) -> None:
-        self.settings = settings
-        self.segment = settings.history // settings.segments
-        self.closed: list[tuple[Floats, Ints]] = []
-        self.old = np.full((series, settings.tail_most), NOTHING)
-        self.old_seen = np.zeros(series, dtype=np.int64)
-        self.new, self.new_seen, self.columns = self.old.copy(), self.old_seen.copy(), 0
-
-    def learn(self, distances: Floats) -> None:
-        """Add distances.
-
-        Parameters
-        ----------
-        distances : array of float64, shape (series, time)
-            Newer than all before; `NOTHING` counts as none.
-        """
-        self.new = self._largest([self.new, distances])
-        self.new_seen = self.new_seen + (distances != NOTHING).sum(axis=1)
-        self.columns += distances.shape[1]
-        if self.columns >= self.segment:
-            self._close()
-
-    def _largest(self, parts: list[Floats]) -> Floats:
-        together: Floats = np.concatenate(parts, axis=1)
-        most = self.settings.tail_most
-        if together.shape[1] <= most:
-            return together
-        # The largest in any order: a full sort isn't needed until the fit.
-        together.partition(together.shape[1] - most, axis=1)
-        return together[:, -most:]
-
-    def _close(self) -> None:
-        self.closed = [*self.closed, (self.new, self.new_seen)][-(self.settings.segments - 1) :]
-        self.old = self._largest([largest for largest, _ in self.closed])
-        self.old_seen = np.sum([seen for _, seen in self.closed], axis=0)
-        self.new = np.full_like(self.old, NOTHING)
-        self.new_seen, self.columns = np.zeros_like(self.old_seen), 0
-
-    def fit(self, floor: Floats) -> Fit:
-        """Fit the tail as of now by the method of moments.
-
-        Parameters
-        ----------
-        floor : array of float64, shape (series,)
-            Least scale.
-
-        Returns
-        -------
-        Fit
-            Fit of every series; without warm-up its threshold is infinite.
-
-        Notes
-        -----
-        A generalised Pareto law with mean m and variance v of the excess has shape ``(1 - m² / v) /
-        2`` and scale ``m (1 - shape)`` (Hosking & Wallis 1987).
-        """
-        s = self.settings
-        seen = self.old_seen + self.new_seen
-        known = seen >= s.warm_up
-        # The tail grows with what was seen, but never beyond a quarter of it.
-        used = np.clip((s.tail_share * seen).astype(np.int64), s.tail_least, s.tail_most)
-        used = np.maximum(np.minimum(used, seen // 4), 1)
-        ordered = np.sort(self._largest([self.old, self.new]), axis=1)[:, ::-1]
-        inside = np.arange(ordered.shape[1]) < used[:, None]
-        # The threshold is the next one below the `used` largest.
-        edge = np.minimum(used, ordered.shape[1] - 1)
-        threshold = np.take_along_axis(ordered, edge[:, None], axis=1)[:, 0].clip(min=0.0)
-        excess = np.where(inside, ordered - threshold[:, None], 0.0).clip(min=0.0)
-        mean = excess.sum(axis=1) / used
-        variance = (excess * excess).sum(axis=1) / used - mean * mean
-        scale = np.maximum(np.maximum(mean, 0.05 * threshold), floor)
-        ratio = np.divide(scale, variance, out=np.full_like(scale, np.inf), where=variance > 0)
-        shape = np.clip(0.5 * (1 - scale * ratio), SHAPE_LEAST, SHAPE_MOST)
-        return Fit(
-            threshold=np.where(known, threshold, np.inf),
-            base=np.log10(np.maximum(seen, 1) / used),
-            scale=scale * (1 - shape),
-            shape=shape,
-        )
-
-
 Singles = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+DISCORD, SPIKE, LEVEL = range(3)
+PARTS = ("discord", "spike", "level")
 
 CHUNK = 64
-"""Series worked on together: few enough to stay in the processor's cache."""
+"""Series whose details are in memory together."""
 LARGEST = 1e150
 """Values beyond are as good as this: their squares could not be summed."""
+HIGHEST = 1e9
+"""Surprises are cut here: none higher says more."""
+FARTHEST = 200.0
+"""Spreads from the median beyond which all values are alike: single precision stays exact."""
+SAMPLE = 600
+"""Past rows that scales are taken from: more change them by little."""
+NORMAL = np.array([1.5, 2.4, 2.4])
+"""The 90 % quantile of each distance in its medians, for normal noise: units of one another."""
+NOISE = 0.02
+"""Share of the spread that counts as nothing: noise of the last digits."""
+FIRST_ROWS, MOST_ROWS = 48, 1920
+"""Rows between two new spreads of a series: more often while it is young."""
+YOUNG = 0.04
+"""Share of its level by which a young series must move: it fades as `DetectorSettings.young`."""
+SAME = 3.0
+"""Discord up to which two courses are the same."""
+OFTEN = 4
+"""Occurrences of the same that make a habit, at any distances: an error now and then."""
+EVEN = 0.05
+"""Share by which the distances between three occurrences of a habit may differ."""
 
 
 @dataclass(frozen=True)
@@ -219,50 +69,22 @@ class Scores:
     Attributes
     ----------
     surprise : array of float32, shape (series, time)
-        Sum over the five distances of -log10 of the chance of at least this distance; 0 for what is
-        common, missing or not judged.
-    parts : array of float32, shape (5, series, time), or None
-        The summands in the order of `features.PARTS`; None if not asked for.
-    low, high, expected : array of float64, shape (series, time), or None
-        The band that a value has to leave to be surprising on its own, and the value expected; None
-        if not asked for.
+        ``discord + (spike held / 4 + level / 4) * min(1, discord / 3)``, held; 0 for what is
+        missing or not judged.
+    parts : array of float32, shape (3, series, time), or None
+        The distances in the order of `PARTS`, in their scales; None if not asked for.
+    expected, scale : array of float64, shape (series, time), or None
+        The median of the few values before, and the usual distance from it; None if not asked for.
     """
 
     surprise: Singles
     parts: Singles | None = None
-    low: Floats | None = None
-    high: Floats | None = None
     expected: Floats | None = None
-
-
-def blocks(columns: int, settings: DetectorSettings) -> Iterator[tuple[int, int]]:
-    """Yield first and last column (exclusive) between two refreshes: short ones first.
-
-    Parameters
-    ----------
-    columns : int
-        Number of columns.
-    settings : DetectorSettings
-        Settings of the detector.
-
-    Yields
-    ------
-    (int, int)
-        First column, and the one after the last.
-    """
-    left = 0
-    while left < columns:
-        right = min(columns, left + int(np.clip(left // 32, 16, settings.refresh)))
-        yield left, right
-        left = right
+    scale: Floats | None = None
 
 
 def score(
-    values: Floats,
-    step_us: int,
-    settings: DetectorSettings = DEFAULTS,
-    *,
-    details: bool = False,
+    values: Floats, settings: DetectorSettings = DEFAULTS, *, details: bool = False
 ) -> Scores:
     """Score each point of each series by its past.
 
@@ -270,125 +92,211 @@ def score(
     ----------
     values : array of float64, shape (series, time)
         Evenly spaced; NaN and infinite: missing. Series may start late.
-    step_us : int
-        Microseconds from one column to the next.
     settings : DetectorSettings
         Settings of the detector.
     details : bool, default False
-        Also return parts, expected values and bands (needs ten times the memory).
+        Also return parts, expected values and scales (needs ten times the memory).
 
     Returns
     -------
     Scores
         The score of a column depends on columns up to it only.
     """
-    found = [
-        _score_chunk(
-            np.asarray(values[left : left + CHUNK], dtype=np.float64), step_us, settings, details
-        )
-        for left in range(0, len(values), CHUNK)
-    ]
-    if not found:
-        return Scores(np.zeros(values.shape, dtype=np.float32))
-    return Scores(
-        np.concatenate([s.surprise for s in found]),
-        _joined([s.parts for s in found], axis=1),
-        _joined([s.low for s in found]),
-        _joined([s.high for s in found]),
-        _joined([s.expected for s in found]),
+    values = np.asarray(values, dtype=np.float64)
+    shape = values.shape
+    found = Scores(
+        np.zeros(shape, dtype=np.float32),
+        np.zeros((len(PARTS), *shape), dtype=np.float32) if details else None,
+        np.full(shape, np.nan) if details else None,
+        np.full(shape, np.nan) if details else None,
     )
+    if not values.size:
+        return found
+    filled, first = carried(values)
+    filled = np.clip(filled, -LARGEST, LARGEST)
+    for row in range(shape[0]):
+        start = int(first[row])
+        if shape[1] - start <= settings.first_judged:
+            continue
+        series = _Series(filled[row, start:], ~np.isfinite(values[row, start:]), settings)
+        series.judge()
+        found.surprise[row, start:] = np.minimum(series.surprise, HIGHEST)
+        if found.parts is not None and found.expected is not None and found.scale is not None:
+            found.parts[:, row, start:] = np.minimum(series.parts, HIGHEST)
+            found.expected[row, start:] = series.expected
+            found.scale[row, start:] = series.scale
+    return found
 
 
-def _joined(parts: list[Any], axis: int = 0) -> Any:
-    kept = [part for part in parts if part is not None]
-    return np.concatenate(kept, axis=axis) if kept else None
+class _Series:
+    """One series while it is judged, block by block."""
+
+    def __init__(self, values: Floats, missing: Bools, settings: DetectorSettings) -> None:
+        self.values, self.missing, self.settings = values, missing, settings
+        size = len(values)
+        self.expected = delayed(moving_median(values, settings.smooth), 1)
+        level = moving_median(values, settings.level)
+        before = delayed(moving_median(values, settings.before), settings.level)
+        self.distances = np.zeros((len(PARTS), size))
+        self.distances[SPIKE] = np.abs(values - self.expected)
+        self.distances[LEVEL] = np.abs(level - before)
+        self.parts = np.zeros((len(PARTS), size))
+        self.sum, self.surprise = np.zeros(size), np.zeros(size)
+        self.scale = np.full(size, np.nan)
+        # By the last row of a window: whether one of its rows is suspected.
+        self.suspected = np.zeros(size + settings.window, dtype=bool)
+        self.run = (-1, -1)
+        weights = settings.decay ** np.arange(settings.window)[::-1]
+        self.weights = np.sqrt(weights / weights.sum()).astype(np.float32)
+
+    def judge(self) -> None:
+        """Judge all rows, in order."""
+        left, rows = self.settings.warm_up, FIRST_ROWS
+        while left < len(self.values):
+            right = min(len(self.values), left + rows)
+            self._between_spreads(left, right)
+            left, rows = right, min(MOST_ROWS, 2 * rows)
+
+    def _between_spreads(self, left: int, right: int) -> None:
+        s = self.settings
+        low = max(0, left - s.past - s.window)
+        middle, spread = middle_and_spread(self.values[low:left])
+        spread = max(spread, YOUNG * (s.young / left) ** 2 * abs(middle))
+        # Products in single precision are fast; of the median in spreads they are exact enough.
+        scaled = np.clip((self.values[low:right] - middle) / spread, -FARTHEST, FARTHEST)
+        windows = np.lib.stride_tricks.sliding_window_view(scaled.astype(np.float32), s.window)
+        windows = windows * self.weights
+        squares = (windows * windows).sum(axis=1)
+        # (a - b)² = a² + (b² - 2ab): what is in brackets is one product of matrices.
+        earlier = np.vstack((-2 * windows.T, squares))
+        later = np.column_stack((windows, np.ones(len(windows), dtype=np.float32)))
+        shift = low + s.window - 1
+        for start in range(left, right, s.window):
+            rows = np.arange(start, min(start + s.window, right))
+            self._block(rows, shift, (earlier, later, squares), (middle, spread))
+
+    def _block(
+        self,
+        rows: Ints,
+        shift: int,
+        windows: tuple[Singles, Singles, Singles],
+        usual: tuple[float, float],
+    ) -> None:
+        s, (earlier, later, squares), (middle, spread) = self.settings, windows, usual
+        start = int(rows[0])
+        # A block is no longer than a window: windows that end before it can't reach into it.
+        first, last = max(shift, start - s.past), start
+        queries = np.zeros((s.window, later.shape[1]), dtype=np.float32)
+        queries[: len(rows)] = later[rows - shift]
+        far = (queries @ earlier[:, first - shift : last - shift])[: len(rows)]
+        far += squares[rows - shift][:, None]
+        # A neighbour that overlaps is no neighbour.
+        recent = np.arange(max(first, last - s.window), last)
+        far[:, -len(recent) :][recent > rows[:, None] - s.window] = np.inf
+        bad = np.flatnonzero(self.suspected[first:last])
+        hidden = far[:, bad]
+        far[:, bad] = np.inf
+        nearest = far.min(axis=1).astype(np.float64)
+        nearest[~np.isfinite(nearest)] = 0.0
+        self.distances[DISCORD, rows] = spread * np.sqrt(np.maximum(nearest, 0))
+        scales = self._scales(start, middle, spread)
+        self.parts[:, rows] = self.distances[:, rows] / scales[:, None]
+        self.scale[rows] = scales[SPIKE]
+        flagged = np.flatnonzero(self._surprise(rows) >= s.suspect)
+        if len(flagged) and len(bad):
+            limit = min((SAME * scales[DISCORD] / spread) ** 2, 1e30)
+            for at in flagged.tolist():
+                near = bad[hidden[at] <= limit] + first
+                if is_habit(int(rows[at]) - near, s.window):
+                    self.parts[DISCORD, rows[at]] = (
+                        spread * np.sqrt(max(float(hidden[at].min()), 0.0)) / scales[DISCORD]
+                    )
+            flagged = np.flatnonzero(self._surprise(rows) >= s.suspect)
+        for row in rows[flagged].tolist():
+            self._suspect(row)
+
+    def _scales(self, start: int, middle: float, spread: float) -> Floats:
+        """Return the scale of each distance, from rows before `start`."""
+        s = self.settings
+        past = self.distances[:, max(s.warm_up, start - s.past) : start]
+        if past.shape[1] < s.warm_up // 2:
+            return np.full(len(PARTS), np.inf)
+        past = past[:, ::-1][:, :: max(1, past.shape[1] // SAMPLE)]
+        place = int(s.usual_share * (past.shape[1] - 1))
+        usual = np.partition(past, place, axis=1)[:, place] / NORMAL
+        # The fewer rows there are, the less is known of what is usual: only large changes count,
+        # also those of a series that has not moved yet.
+        age = (s.young / start) ** 2
+        grown: Floats = np.maximum(usual, NOISE * spread + YOUNG * age * abs(middle)) * (1 + age)
+        return grown
+
+    def _surprise(self, rows: Ints) -> Floats:
+        """Set the surprise of rows; return that of each alone, not held."""
+        s = self.settings
+        discord, level = self.parts[DISCORD, rows], self.parts[LEVEL, rows]
+        spike = self._held(self.parts[SPIKE], rows)
+        self.sum[rows] = discord + (s.spike_weight * spike + s.level_weight * level) * np.minimum(
+            1, discord / s.gate
+        )
+        self.sum[rows[self.missing[rows]]] = 0.0
+        self.surprise[rows] = np.where(self.missing[rows], 0.0, self._held(self.sum, rows))
+        return self.sum[rows]
+
+    def _held(self, course: Floats, rows: Ints) -> Floats:
+        since = max(0, int(rows[0]) - self.settings.hold)
+        return moving_largest(course[since : rows[-1] + 1], self.settings.hold)[-len(rows) :]
+
+    def _suspect(self, row: int) -> None:
+        """Leave the windows that hold this row out of the reference, unless that lasts."""
+        start, last = self.run
+        self.run = (start if start >= 0 and row - last <= self.settings.window else row, row)
+        if row - self.run[0] < self.settings.absorb:
+            self.suspected[row : row + self.settings.window] = True
+        else:
+            self.suspected[self.run[0] : row + self.settings.window] = False
 
 
-class _Details:
-    """Collects what explains the scores of a chunk."""
+def middle_and_spread(past: Floats) -> tuple[float, float]:
+    """Compute a median, and a spread that is never nothing.
 
-    def __init__(self, shape: tuple[int, int], alarm: float) -> None:
-        self.parts = np.zeros((len(PARTS), *shape), dtype=np.float32)
-        self.low, self.high, self.expected = (np.full(shape, np.nan) for _ in range(3))
-        self.share = alarm / len(PARTS)
-        self.by_season = np.zeros(shape[0], dtype=bool)
+    Parameters
+    ----------
+    past : array of float64, shape (time,)
+        Values without gaps.
 
-    def add(self, at: slice, level: Floats, season: Floats, fits: list[Fit]) -> None:
-        """Keep the narrower of the two bands: around the level or around the season."""
-        reach = np.stack([fits[part].reach(self.share) for part in (LEVEL, SEASON)])
-        # One band per refresh, by which of the two has been the better guide so far.
-        self.by_season = reach[1] < reach[0]
-        centre = np.where(self.by_season[:, None] & np.isfinite(season), season, level[:, None])
-        half = np.where(self.by_season, reach[1], reach[0])[:, None]
-        known = np.isfinite(half)
-        self.expected[:, at] = np.where(known, centre, np.nan)
-        self.low[:, at] = np.where(known, centre - half, np.nan)
-        self.high[:, at] = np.where(known, centre + half, np.nan)
-
-
-def _score_chunk(values: Floats, step_us: int, settings: DetectorSettings, details: bool) -> Scores:
-    filled, first = features.carried(values)
-    if np.abs(filled).max(initial=0.0) > LARGEST:
-        filled = np.clip(filled, -LARGEST, LARGEST)
-    missing = ~np.isfinite(values)
-    rows, columns = values.shape
-    lengths = features.periods(step_us)
-    mean = features.moving_mean(filled, settings.smooth)
-    change = features.change(filled, settings.smooth)
-    season, expected = features.season_error(filled, lengths)
-    rhythm = features.moving_mean(np.nan_to_num(season), settings.smooth)
-    plain_start, season_start = features.starts(first, lengths, settings)
-    tails = [Tail(rows, settings) for _ in PARTS]
-    surprise = np.zeros((rows, columns), dtype=np.float32)
-    kept = _Details((rows, columns), settings.alarm) if details else None
-    for left, right in blocks(columns, settings):
-        past = filled[:, max(0, left - settings.reference) : max(left, 1)]
-        # Only columns before `left` are read: a score depends on nothing that comes later.
-        level, spread = features.level_and_spread(past)
-        floor = features.floors(level, spread)
-        at = slice(left, right)
-        now = [np.empty(0)] * len(PARTS)
-        now[LEVEL] = np.abs(filled[:, at] - level[:, None])
-        now[MEAN] = np.abs(mean[:, at] - level[:, None])
-        now[CHANGE] = change[:, at]
-        now[SEASON] = season[:, at]
-        now[RHYTHM] = rhythm[:, at]
-        fits = []
-        for part, tail in enumerate(tails):
-            start = season_start if part in (SEASON, RHYTHM) else plain_start
-            _blank(now[part], start, left, right, missing[:, at])
-            fits.append(tail.fit(floor))
-            found = fits[part].surprise(now[part], floor)
-            judged = start + settings.warm_up // 2
-            if (judged > left).any():
-                found[np.arange(left, right) < judged[:, None]] = 0.0
-            surprise[:, at] += found
-            if kept:
-                kept.parts[part, :, at] = found
-            tail.learn(now[part])
-        if kept:
-            kept.add(at, level, expected[:, at], fits)
-    if kept is None:
-        return Scores(surprise)
-    return Scores(surprise, kept.parts, kept.low, kept.high, kept.expected)
-
-
-def _blank(
-    distances: Floats,
-    start: npt.NDArray[np.int64],
-    left: int,
-    right: int,
-    missing: npt.NDArray[np.bool_],
-) -> None:
-    """Set distances that do not exist, in place: missing ones to `NOTHING`, early ones to zero.
-
-    An early zero counts as an observation without surprise: a tail that has seen little is not
-    fitted to the few largest of few.
+    Returns
+    -------
+    (float, float)
+        Median; distance of the 5th from the 95th percentile, or a twentieth of the whole range.
     """
-    if (start > left).any():
-        early = np.arange(left, right) < start[:, None]
-        distances[early] = 0.0
-    # What overflows, and the season's first period.
-    np.nan_to_num(distances, copy=False, nan=0.0, posinf=NOTHING)
-    if missing.any():
-        distances[missing] = NOTHING
+    ordered = np.sort(past[::-1][:: max(1, len(past) // 1000)])
+    last = len(ordered) - 1
+    middle = float(ordered[last // 2])
+    inner = float(ordered[int(0.95 * last)] - ordered[int(0.05 * last)])
+    whole = float(ordered[-1] - ordered[0]) / 20
+    return middle, max(inner, whole, 1e-9 * abs(middle), 1e-290)
+
+
+def is_habit(lags: Ints, apart: int) -> bool:
+    """Test whether the same came before: twice at equal distances, or `OFTEN`.
+
+    Parameters
+    ----------
+    lags : array of int64, shape (n,)
+        Rows since each time that it was the same.
+    apart : int
+        Rows up to which two of them are one occurrence.
+
+    Returns
+    -------
+    bool
+        True for a habit: yesterday and the day before, without asking what a day is.
+    """
+    if len(lags) < 2:
+        return False
+    lags = np.sort(lags)
+    first = lags[np.concatenate(([True], np.diff(lags) > apart))]
+    if len(first) >= OFTEN:
+        return True
+    allowed = EVEN * first[:, None] + apart
+    return bool((np.abs(first[None, :] - 2 * first[:, None]) <= allowed).any())

@@ -1,10 +1,11 @@
 """Sections of ``aiops`` in ``params.yaml`` for the analysis of a window: one a stage."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from pipelines.aiops.params import artifacts
+from pipelines.aiops.params.renamed import without_unread
 from pipelines.core.settings import Name, PositiveInt, Section, Slug, Unset
 
 
@@ -47,10 +48,10 @@ class MetricAnomaliesParams(Section):
     Attributes
     ----------
     lookback_days
-        Days before the window that serve as history; two weeks and a day hold two weekly seasons.
-    fdr_limit
-        Limit on the false discovery rate: the share of the findings that may be false, over all
-        series of the window; 1 = all alarms.
+        Days before the window that serve as history; a series of minutes is compared with a week.
+    false_alarm_rate
+        False findings that a series may have in 1,440 rows (a day of minutes), whatever the number
+        of series.
     max_series
         Series that are examined; of more, those with the most points. The rest is counted.
     max_plots
@@ -58,9 +59,14 @@ class MetricAnomaliesParams(Section):
     """
 
     lookback_days: Annotated[int, Field(ge=1, le=400)] = 15
-    fdr_limit: Annotated[float, Field(gt=0, le=1)] = 0.2
+    false_alarm_rate: Annotated[float, Field(gt=0, le=10)] = 0.04
     max_series: PositiveInt = 20_000
     max_plots: Annotated[int, Field(ge=0)] = 100
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_what_nothing_reads(cls, raw: Any) -> Any:
+        return without_unread("metric_anomalies", raw)
 
 
 class LogAnomaliesParams(Section):

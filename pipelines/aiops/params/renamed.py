@@ -19,7 +19,6 @@ RENAMED: Final[Mapping[str, str]] = {
     "aiops.response": "aiops.remediation",
     "aiops.analysis.parts": "release.yaml:runtime.partitions",
     "aiops.analysis.memory_mb": _MEMORY,
-    "aiops.metric_anomalies.false_share": "aiops.metric_anomalies.fdr_limit",
     "aiops.metric_anomalies.most_series": "aiops.metric_anomalies.max_series",
     "aiops.metric_anomalies.most_plots": "aiops.metric_anomalies.max_plots",
     "aiops.log_anomalies.false_share": "aiops.log_anomalies.fdr_limit",
@@ -59,6 +58,7 @@ are held instead (``aiops.mine_rules.hold``).
 UNREAD: Final[Mapping[str, frozenset[str]]] = {
     "export_rules": frozenset(("prometheus_rules",)),
     "export_rules.publish": frozenset(("prometheus_rules",)),
+    "metric_anomalies": frozenset(("fdr_limit", "false_share")),
 }
 """Section of ``aiops`` → its keys that nothing reads any more. They did no harm, so a file that
 has one is taken as it is, with a note."""

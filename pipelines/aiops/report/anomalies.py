@@ -5,7 +5,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from pipelines.aiops.lake.findings import Finding, LogLine, Plot
+from pipelines.aiops.lake.findings import TOO_FEW, YOUNG, Finding, LogLine, Plot
 from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.aiops.report.incidents import coverage, links, wording
 from pipelines.aiops.report.incidents.evidence import LOGS, METRICS, Inputs
@@ -84,7 +84,7 @@ def _subject(finding: Finding) -> str:
 def _facts(finding: Finding, plot: Plot | None) -> list[tuple[str, Text]]:
     unit = _unit(finding, plot)
     facts: list[tuple[str, Text]] = [
-        ("How rare", wording.rareness(finding.score)),
+        ("How rare", wording.rareness(finding)),
         ("When (UTC)", wording.span(finding.start_us, finding.end_us)),
         ("Lasted", wording.lasted(finding.start_us, finding.end_us)),
     ]
@@ -179,7 +179,7 @@ def _plot(finding: Finding, plot: Plot) -> Charts:
         counts,
     )
     subject = wording.plain(_subject(finding), 60)
-    title = f"{wording.kind(finding.kind)}, {subject}: {wording.rareness(finding.score)}"
+    title = f"{wording.kind(finding.kind)}, {subject}: {wording.rareness(finding)}"
     drawn = band(title, watched, describe=wording.plain(finding.sentence, 300))
     caption = join(wording.span(plot.start_us, watched.end_us), " UTC")
     return Charts([Chart(drawn, caption)])
@@ -234,7 +234,7 @@ def _finding_row(finding: Finding, targets: LinkTargets) -> Row:
             wording.sentence(finding.sentence, finding.kind, 220),
             wording.kind(finding.kind),
             wording.span(finding.start_us, finding.end_us),
-            wording.one_line(wording.rareness(finding.score)),
+            wording.one_line(wording.rareness(finding)),
             targets.incidents_of(incidents) if incidents else numbers.NONE,
         ],
         anchor("finding", finding.id),
@@ -318,7 +318,7 @@ def _service_row(service: str, found: Sequence[Finding], targets: LinkTargets) -
             targets.service(service, page=""),
             numbers.count(sum(finding.signal == "metric" for finding in found)),
             numbers.count(sum(finding.signal == "log" for finding in found)),
-            wording.one_line(wording.rareness(found[0].score)),
+            wording.one_line(wording.rareness(found[0])),
             targets.incidents_of(own) if own else numbers.NONE,
             targets.node(service, "map") if service in targets.nodes else numbers.NONE,
         ]
@@ -413,11 +413,25 @@ def says(inputs: Inputs) -> str:
         Number of anomalies.
     """
     n = len(inputs.found)
+    if not n and _mostly_young(inputs):
+        return "Not judged"
     return f"{n:,} anomal{'y' if n == 1 else 'ies'}" if n else "No anomalies"
 
 
+def _young(inputs: Inputs) -> int:
+    """Count series that are too young to be judged."""
+    skipped = inputs.metrics.counts.get("skipped") or {}
+    return sum(int(skipped.get(reason, 0)) for reason in (TOO_FEW, YOUNG))
+
+
+def _mostly_young(inputs: Inputs) -> bool:
+    """Test whether no finding says nothing: more series are too young than were judged."""
+    return _young(inputs) > int(inputs.metrics.counts.get("series") or 0)
+
+
 def _banner(inputs: Inputs, targets: LinkTargets) -> Banner:
-    tone: Tone = "open" if inputs.found or coverage.nothing_seen(inputs) else "good"
+    nothing = coverage.nothing_seen(inputs) and not _young(inputs)
+    tone: Tone = "open" if inputs.found or nothing or _mostly_young(inputs) else "good"
     sentences: list[Text] = []
     if inputs.found:
         rarest = max(inputs.found.values(), key=lambda f: (f.score, -f.start_us, f.id))
@@ -431,13 +445,16 @@ def _banner(inputs: Inputs, targets: LinkTargets) -> Banner:
                         rarest.id, wording.sentence(rarest.sentence, rarest.kind, 200), page=""
                     )
                 ),
-                f" – {wording.rareness(rarest.score)}.",
+                f" – {wording.rareness(rarest)}.",
             )
         )
-    elif tone == "open":
+    elif nothing:
         sentences.append("But there was nothing to look at: no metrics and no logs.")
-    else:
-        sentences.append("No finding passed the false-discovery limit.")
+    elif tone == "good":
+        sentences.append("Nothing was rare enough to be told.")
+    if young := _young(inputs):
+        have = "has" if young == 1 else "have"
+        sentences.append(f"Not judged: {young:,} series {have} too little history.")
     return Banner(says(inputs), tone, sentences)
 
 

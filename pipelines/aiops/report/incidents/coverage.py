@@ -14,7 +14,7 @@ MOST_REASONS = 30
 _LABELS = {
     "series": ("Series of metrics", "series"),
     "points": ("Points examined", "points"),
-    "uncertain": ("Events too common for a run of this size, left out", "events"),
+    "uncertain": ("Events too common to be told", "events"),
     "lines": ("Log lines", "lines"),
     "templates": ("Kinds of messages", "templates"),
     "history_days": ("Days before, to compare with", "days"),

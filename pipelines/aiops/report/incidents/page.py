@@ -218,7 +218,7 @@ def _findings(incident: Incident, known: Sequence[Finding], targets: LinkTargets
 def _finding(found: Finding, targets: LinkTargets) -> Row:
     rare: Text = numbers.NONE
     if found.signal != "alert":
-        rare = wording.one_line(wording.rareness(found.score))
+        rare = wording.one_line(wording.rareness(found))
     return Row(
         [
             wording.sentence(found.sentence, found.kind, 220),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.report.rules.wording import SPACE, duration, number_of, one_line, short
 from pipelines.core.time import MINUTE_US
 from pipelines.reporting.blocks import Text, join, name
@@ -202,26 +203,27 @@ def dotted(parts: Sequence[Text]) -> Markup:
     return Markup(" · ").join(parts)
 
 
-def rareness(score: float) -> str:
+def rareness(finding: Finding) -> str:
     """Say how rare a finding is, for example "once in 1,000 runs".
 
     Parameters
     ----------
-    score : float
-        -log10 of the chance.
+    finding : Finding
+        Its score is -log10 of a chance: a run, or for metrics, a day of minutes of one series.
 
     Returns
     -------
     str
         Words.
     """
-    if score < 0.2:
+    unit = "days of one series" if finding.signal == "metric" else "runs"
+    if finding.score < 0.2:
         return "not rare"
-    if score > 6:
-        return "rarer than once in a million runs"
-    runs = 10**score
-    steps = 10 ** max(0, int(score) - 1)
-    return f"once in {round(runs / steps) * steps:,} runs"
+    if finding.score > 6:
+        return f"rarer than once in a million {unit}"
+    runs = 10**finding.score
+    steps = 10 ** max(0, int(finding.score) - 1)
+    return f"once in {round(runs / steps) * steps:,} {unit}"
 
 
 def at(us: int) -> datetime | None:

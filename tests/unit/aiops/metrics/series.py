@@ -37,7 +37,7 @@ def metrics(values: np.ndarray, kind: str = "gauge", step: int = STEP, **first: 
         }
     )
     table = subjects.take(np.repeat(np.arange(rows), columns))
-    at = pa.array(np.tile(START + np.arange(columns) * step, rows))
+    at = pa.array(np.tile(int(str(first.get("start", START))) + np.arange(columns) * step, rows))
     table = table.append_column("at", at.cast(METRICS.schema.field("at").type))
     table = table.append_column("value", pa.array(values.ravel()))
     return table.select(METRICS.schema.names).cast(METRICS.schema)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.aiops.lake.findings import Finding, Signal
 from pipelines.aiops.report.incidents import wording
 
 NOON = 1_710_000_000_000_000
@@ -16,7 +17,12 @@ NOON = 1_710_000_000_000_000
      (6.0, "once in 1,000,000 runs"), (300.0, "rarer than once in a million runs")],
 )  # fmt: skip
 def test_rareness(score: float, told: str) -> None:
-    assert wording.rareness(score) == told
+    assert wording.rareness(finding("log", score)) == told
+    assert wording.rareness(finding("metric", score)) == told.replace("runs", "days of one series")
+
+
+def finding(signal: Signal, score: float) -> Finding:
+    return Finding("f", signal, "spike", "web", "", {}, NOON, NOON, score, "web: a spike.")
 
 
 def test_a_span_names_the_day_once_and_a_moment_once() -> None:
