@@ -30,7 +30,8 @@ from typing import Any
 
 from benchmarks.root_cause_nezha import NezhaDay, read_days, windows
 from benchmarks.root_cause_petshop import Issue, read_scenarios
-from pipelines.aiops.incidents.assemble import SOURCES, prepare, rank
+from pipelines.aiops.incidents.causes import SIGNAL_SOURCES as SOURCES
+from pipelines.aiops.incidents.causes import prepare, rank
 from pipelines.aiops.incidents.model import Cause
 
 REFERENCES = ("others", "earlier", "fault_free")

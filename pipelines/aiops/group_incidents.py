@@ -39,6 +39,7 @@ from pipelines.aiops.incidents.contract import (
     subject_of,
 )
 from pipelines.aiops.incidents.deduplication import (
+    AlertHistory,
     deduplicate_findings,
     read_alert_history,
     split_background_alerts,
@@ -207,7 +208,7 @@ def build_incidents(
     # Of a finding that two windows have, the later window's counts.
     findings = deduplicate_findings([*earlier_findings, *own, *news], subjects)
     background = deduplicate_findings(background_alerts, subjects)
-    found = _incidents(params, window, graph, findings, background)
+    found = _incidents(params, window, graph, findings, background, history)
     named = {finding.id: finding for finding in (*findings, *background)}
     inside = [finding for finding in findings if _lies_in(finding, window)]
     signals: Counter[str] = Counter(finding.signal for finding in inside)
@@ -281,6 +282,7 @@ def _incidents(
     graph: Graph,
     findings: Sequence[Finding],
     background: Sequence[Finding] = (),
+    history: AlertHistory | None = None,
 ) -> list[Incident]:
     about = params.group_incidents
     settings = Grouping(
@@ -306,6 +308,7 @@ def _incidents(
         background=background,
         settings=settings,
         labels=about.subjects,
+        history=history,
     )
     found = now(made())
     if not about.signals or not found:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.aiops.incidents.assemble import rank
+from pipelines.aiops.incidents.causes import rank
 from pipelines.aiops.incidents.budgets import CAP
 from pipelines.aiops.incidents.model import Graph, Series, Signals, Spans, Target, role_of
 from tests.unit.aiops.incidents.worlds import (
