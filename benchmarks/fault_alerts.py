@@ -20,8 +20,9 @@ import pyarrow as pa
 from pipelines.aiops.lake.contract import ALERTS, alert_id, fingerprint
 from pipelines.core.time import EPOCH, MINUTE_US, SECOND_US
 
-HOLD = 5 * MINUTE_US
-"""What is seen again within this is the same alert, still firing; it ends so long after the last."""
+HOLD, STEP = 5 * MINUTE_US, MINUTE_US
+"""What is seen again within this is the same alert, still firing; it ends so long after the last
+time that it was seen."""
 RELATION = {"control_flow": "calls", "data_flow": "depends_on", "hosted_on": "runs_on",
             "instance_of": "instance_of"}  # fmt: skip
 LAYOUTS = ("labels", "bare")
@@ -51,6 +52,7 @@ class FaultAlerts:
 
     @property
     def calls(self) -> list[tuple[str, str]]:
+        """Who calls or reads whom: what a service map shows."""
         return [(a, b) for a, relation, b in self.relations if relation in ("calls", "depends_on")]
 
 
@@ -90,8 +92,8 @@ def read_fault_alerts(folder: Path, layout: str = LAYOUTS[0]) -> FaultAlerts:
         labels = _laid_out(labels, owner, hosts, layout)
         series = fingerprint(labels)
         last = firing.get(series)
-        if last is not None and at - last["ends"] <= 0:
-            last["ends"] = at + HOLD
+        if last is not None and at - last["ends"] <= HOLD - STEP:
+            last["ends"] = at + STEP
             continue
         own = alert_id("fault_alerts", series, at)
         firing[series] = {
@@ -99,7 +101,7 @@ def read_fault_alerts(folder: Path, layout: str = LAYOUTS[0]) -> FaultAlerts:
             "series": series,
             "labels": labels,
             "at": at,
-            "ends": at + HOLD,
+            "ends": at + STEP,
         }
         rows.append(firing[series])
         fault_of[own] = fault

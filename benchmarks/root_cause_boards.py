@@ -126,9 +126,7 @@ def _of_alerts(
     return signals, ranking
 
 
-def _rules(
-    signals: Sequence[SubjectSignal], service: Mapping[str, str]
-) -> dict[str, list[str]]:
+def _rules(signals: Sequence[SubjectSignal], service: Mapping[str, str]) -> dict[str, list[str]]:
     best: dict[str, float] = {}
     total: dict[str, float] = {}
     count: dict[str, float] = {}

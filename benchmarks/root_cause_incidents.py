@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise as pairwise_of
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ def figures_of_faults(
 def _touching(faults: Sequence[Fault]) -> bool:
     """Whether each begins before the one before it has been over for five minutes."""
     ordered = sorted(faults, key=lambda fault: fault.start_us)
-    pairs = zip(ordered, ordered[1:], strict=False)
+    pairs = pairwise_of(ordered)
     return all(b.start_us - a.end_us <= 5 * MINUTE_US for a, b in pairs)
 
 
@@ -209,7 +210,10 @@ def history(seed: int, alerts: int, days: int) -> History:
         [str(i) for i in keys[:, 0].tolist()],
         np.asarray(made.alerts.fault, np.int64),
         [names[fault.root] for fault in made.timeline.faults],
-        Graph(frozenset((s.name, names[c]) for s in made.world.services for c in s.calls)),
+        Graph(
+            frozenset((s.name, names[c]) for s in made.world.services for c in s.calls),
+            mapped=frozenset(names),
+        ),
     )
 
 

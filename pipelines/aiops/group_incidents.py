@@ -238,9 +238,13 @@ def _alerts_only(incident: Incident, named: Mapping[str, Finding]) -> bool:
 
 def graph_of(directory: Path) -> Graph:
     """Who calls whom by a directory's map; users outside are nobody's suspects."""
-    edges = read_json(directory / MAP)["edges"]
-    calls = {(edge["source"], edge["target"]) for edge in edges}
-    return Graph(frozenset(call for call in calls if not call[0].startswith(USER)))
+    content = read_json(directory / MAP)
+    calls = {(edge["source"], edge["target"]) for edge in content["edges"]}
+    nodes = {node["id"] for node in content.get("nodes", ())}
+    return Graph(
+        frozenset(call for call in calls if not call[0].startswith(USER)),
+        mapped=frozenset(node for node in nodes if not node.startswith(USER)),
+    )
 
 
 def relations(
@@ -286,10 +290,10 @@ def _incidents(
 ) -> list[Incident]:
     about = params.group_incidents
     settings = Grouping(
-        about.same_service_gap_minutes * MINUTE_US,
-        about.neighbour_gap_minutes * MINUTE_US,
-        about.global_gap_minutes * MINUTE_US,
-        about.max_incident_minutes * MINUTE_US,
+        same=about.same_service_gap_minutes * MINUTE_US,
+        near=about.neighbour_gap_minutes * MINUTE_US,
+        anywhere=about.global_gap_minutes * MINUTE_US,
+        longest=about.max_incident_minutes * MINUTE_US,
     )
     recent = Window(window.start - HORIZON - timedelta(hours=1), window.end)
     changes = changes_of(rows_between(params, CHANGES, recent), window.end_us)

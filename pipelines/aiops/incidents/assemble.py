@@ -6,9 +6,8 @@ Services are ranked by the evidence that they are the cause, each piece of it in
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import exp, log, sqrt
+from collections.abc import Sequence
+from math import log, sqrt
 
 import numpy as np
 
@@ -19,24 +18,21 @@ from pipelines.aiops.incidents.causes import (
     signal_evidence,
 )
 from pipelines.aiops.incidents.contract import LABELS, subject_of
+from pipelines.aiops.incidents.deduplication import AlertHistory, subject_signals
 from pipelines.aiops.incidents.grouping import DEFAULT, Grouping, Place, group, places_of
 from pipelines.aiops.incidents.model import (
-    Cause,
     Change,
     Entry,
-    FaultWindow,
     Graph,
     Incident,
     PastIncident,
-    Signals,
     Similar,
-    Target,
+    SubjectSignal,
     name_of_finding,
 )
-from pipelines.aiops.incidents.deduplication import AlertHistory, subject_signals
 from pipelines.aiops.lake.findings import Finding, in_order
 from pipelines.aiops.params.analysis import SubjectLabels
-from pipelines.core.time import HOUR_US, MINUTE_US
+from pipelines.core.time import HOUR_US
 
 LEAST = 0.15
 SHARED = 5
@@ -148,7 +144,6 @@ LONGEST_TIMELINE = 500
 LONGEST_NAME = 80
 
 
-
 def incidents(
     findings: Sequence[Finding],
     graph: Graph,
@@ -253,6 +248,10 @@ class _Context:
             subject = subject_of(finding, self.graph, self.labels)
             self._places[finding.id] = places_of(subject, self.graph, finding.service)
         return self._places[finding.id]
+
+    def signals(self, findings: Sequence[Finding]) -> list[SubjectSignal]:
+        """Turn an incident's findings into evidence about subjects, for the ranking of causes."""
+        return subject_signals(findings, self.graph, self.together, self.labels)
 
     def names(self, finding: Finding) -> list[str]:
         """Name whom a finding affects: services, else an instance or a host."""

@@ -42,8 +42,10 @@ FLOOR = 0.01
 """A spread is at least this share of the level."""
 DISTANCE = 1.0
 """Nats for each factor e of the distance in ordinary spreads."""
-BUDGETS: Mapping[str, tuple[Role, ...]] = {"latency": ("latency",),
-                                           "errors": ("availability", "errors")}
+BUDGETS: Mapping[str, tuple[Role, ...]] = {
+    "latency": ("latency",),
+    "errors": ("availability", "errors"),
+}
 Source = Literal["metric", "alert", "log", "trace", "change"]
 PERCENT = 1.5
 """An availability above this is in percent."""
@@ -159,9 +161,7 @@ def series_evidence(
         if accounted:
             sentence += f"; what it calls accounts for {100 * accounted:.0f} % of it"
         points = found.surprise * max(SMALL, share) ** 0.5 * load
-        evidence.append(
-            CauseEvidence(series.service, series.metric, points, sentence, found.at_us)
-        )
+        evidence.append(CauseEvidence(series.service, series.metric, points, sentence, found.at_us))
     return evidence
 
 

@@ -8,7 +8,7 @@ being called by many is no evidence.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from math import exp, fsum, isfinite, log, sqrt
+from math import exp, fsum, isfinite, sqrt
 
 from pipelines.aiops.incidents.behaviour import Successions, behaviour_evidence, prepare_behaviour
 from pipelines.aiops.incidents.budgets import CauseEvidence, reachable, series_evidence
@@ -226,8 +226,13 @@ def _told(causes: list[Cause], graph: Graph) -> list[Cause]:
     whole = fsum(weights) + exp((NOBODY - top) / TEMPERATURE)
     names = {cause.service for cause in causes}
     return [
-        Cause(**{**vars(cause), "share": round(weight / whole, 4),
-                 "path": _path(cause.service, names, graph)})  # fmt: skip
+        Cause(
+            **{
+                **vars(cause),
+                "share": round(weight / whole, 4),
+                "path": _path(cause.service, names, graph),
+            }
+        )  # fmt: skip
         for cause, weight in zip(causes, weights, strict=True)
     ]
 

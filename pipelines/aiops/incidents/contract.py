@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -334,7 +335,7 @@ def lifted_graph(
     def lifted(pairs: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
         return frozenset((_lifted(a, known), _lifted(b, known)) for a, b in pairs)
 
-    return Graph(lifted(known.calls), known.instance_of, known.runs_on, lifted(known.depends_on))
+    return replace(known, calls=lifted(known.calls), depends_on=lifted(known.depends_on))
 
 
 def changes_of(changes: "pa.Table", until_us: int) -> list[Change]:

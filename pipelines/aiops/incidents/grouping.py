@@ -12,6 +12,7 @@ events, has the same groups.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import exp, lgamma
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ class Grouping:
         At places of which one calls the other or runs on it.
     anywhere : int
         At any places of which the graph knows nothing; 0 turns off that time alone links.
+    quiet : int
+        Silence of a group up to this is no end of it, however busy it was before.
     longest : int
         A chain of links is cut after this long, so that a service that never rests doesn't make one
         endless incident.
@@ -40,10 +43,13 @@ class Grouping:
     same: int = 30 * MINUTE_US
     near: int = 10 * MINUTE_US
     anywhere: int = 1 * MINUTE_US
+    quiet: int = 5 * MINUTE_US
     longest: int = 240 * MINUTE_US
 
 
 DEFAULT = Grouping()
+OVER = 1e-3
+"""A silence less likely than this, by how busy a group was, ends it."""
 Place = tuple[str, str]
 """``service``, ``instance`` or ``host``, and a name; ``all of`` a service: no instance is known."""
 
@@ -73,8 +79,8 @@ def places_of(subject: Subject | None, graph: Graph, service: str = "") -> tuple
         mine = graph.services.get(subject.name) or ({service} if service else set())
         whole = () if subject.name in graph.hosts else tuple(("all of", s) for s in sorted(mine))
         return (("instance", subject.name), *(("service", s) for s in sorted(mine)), *whole)
-    names = subject.ends or (subject.name,)
-    return tuple((kind, name) for name in names for kind in ("service", "all of"))
+    kinds = ("service", "all of", "instance") if subject.ends else ("service", "all of")
+    return tuple((kind, name) for name in subject.ends or (subject.name,) for kind in kinds)
 
 
 def group(
@@ -118,16 +124,16 @@ def group(
     until = at if ends is None else np.minimum(ends[order], at + settings.longest)
     rows = _rows([places[i] for i in order.tolist()])
     reach = np.maximum(at + settings.same, until)
-    links = [_chain(at, reach, mine) for mine in rows.values()]
-    links += _neighbours(at, rows, graph, settings.near)
     known = _settled(rows, graph, n)
-    strangers = np.flatnonzero(~known)
+    links = _links(at, reach, _only(rows, known), graph, settings)
+    rest = ~known
     if settings.anywhere:
-        links.append(_chain(at, at + settings.anywhere, strangers))
+        adopted = _adopted(at, _joined(links, n), known, settings.near)
+        rest[adopted[:, 0]] = False
+        links += [adopted, _chain(at, at + settings.anywhere, np.flatnonzero(rest))]
+    links += _links(at, reach, _only(rows, rest), graph, settings)
     joined = _joined(links, n)
-    if settings.anywhere:
-        joined = _joined([*links, _adopted(at, joined, known, settings.near)], n)
-    cut = _cut(at, joined, settings.longest)
+    cut = _cut(at, _rested(at, until, joined, settings.quiet), settings.longest)
     result = np.empty(n, np.int64)
     result[order] = cut
     return result
@@ -141,16 +147,24 @@ def _rows(places: Sequence[Sequence[Place]]) -> dict[Place, Ints]:
     return {place: np.array(mine, np.int64) for place, mine in sorted(found.items())}
 
 
-def _settled(rows: dict[Place, Ints], graph: Graph, n: int) -> NDArray[np.bool_]:
-    """Mark events of which the graph can tell to what they belong.
+def _only(rows: dict[Place, Ints], wanted: NDArray[np.bool_]) -> dict[Place, Ints]:
+    some = {place: mine[wanted[mine]] for place, mine in rows.items()}
+    return {place: mine for place, mine in some.items() if len(mine)}
 
-    A map of calls knows all services: one without calls has nothing to do with others. Nobody
-    knows all hosts.
-    """
+
+def _links(
+    at: Ints, reach: Ints, rows: dict[Place, Ints], graph: Graph, settings: Grouping
+) -> list[Ints]:
+    chains = [_chain(at, reach, mine) for mine in rows.values()]
+    return chains + _neighbours(at, rows, graph, settings.near)
+
+
+def _settled(rows: dict[Place, Ints], graph: Graph, n: int) -> NDArray[np.bool_]:
+    """Mark events of which the graph can tell to what they belong."""
+    calling = graph.mapped | graph.callees.keys() | graph.callers.keys()
     known = np.zeros(n, bool)
     for (kind, name), mine in rows.items():
-        relations = graph.guests if kind == "host" else graph.hosts
-        if name in relations or (kind == "service" and graph.callees):
+        if name in (graph.guests if kind == "host" else calling):
             known[mine] = True
     return known
 
@@ -206,23 +220,70 @@ def _joined(parts: Sequence[Ints], n: int) -> Ints:
 
 
 def _adopted(at: Ints, groups: Ints, known: NDArray[np.bool_], gap: int) -> Ints:
-    """Link each group of strangers to the group near it in time, if there is only one."""
-    settled = np.flatnonzero(known)
-    has_known = np.zeros(int(groups.max()) + 1, bool)
-    has_known[groups[settled]] = True
-    alone = np.flatnonzero(~has_known[groups])
-    if not len(settled) or not len(alone):
-        return np.zeros((0, 2), np.int64)
+    """Link each stranger to the nearest event of the group near it in time, if there is only one.
+
+    No stranger has two links, and none is linked to another: so they glue nothing.
+    """
+    settled, alone = np.flatnonzero(known), np.flatnonzero(~known)
     first = np.searchsorted(at[settled], at[alone] - gap)
     last = np.searchsorted(at[settled], at[alone] + gap, side="right")
-    near: dict[int, tuple[int, set[int]]] = {}
-    for row, begin, end in zip(alone.tolist(), first.tolist(), last.tolist(), strict=True):
-        _, found = near.setdefault(int(groups[row]), (row, set()))
-        if len(found) <= 1:
-            found.update(np.unique(groups[settled[begin:end]]).tolist())
-    where = {int(groups[row]): row for row in settled.tolist()}
-    pairs = [(row, where[min(found)]) for row, found in near.values() if len(found) == 1]
-    return np.array(pairs, np.int64).reshape(-1, 2)
+    # How often the group changes up to each settled event: no change in a stretch, one group.
+    changes = np.concatenate([[0], np.cumsum(np.diff(groups[settled]) != 0)])
+    some = first < last
+    single = some.copy()
+    single[some] = changes[first[some]] == changes[last[some] - 1]
+    alone, first, last = alone[single], first[single], last[single]
+    after = np.clip(np.searchsorted(at[settled], at[alone]), first, last - 1)
+    before = np.maximum(after - 1, first)
+    nearer = at[alone] - at[settled[before]] <= at[settled[after]] - at[alone]
+    return np.column_stack((alone, np.where(nearer, settled[before], settled[after])))
+
+
+def _rested(at: Ints, until: Ints, groups: Ints, quiet: int) -> Ints:
+    """Cut groups at silences that don't fit how busy they were.
+
+    A group in which something began in m of its D minutes goes on being silent for g minutes with
+    the chance B(m + 1/2, D - m + g + 1/2) / B(m + 1/2, D - m + 1/2): Bernoulli trials with
+    Jeffreys' prior. A few alerts at the beginning say little of when the next comes; an alert a
+    minute that stops for ten has ended. Only what came before counts.
+    """
+    result = np.empty(len(groups), np.int64)
+    number = -1
+    last: dict[int, _Activity] = {}
+    for i, (start, end, of) in enumerate(
+        zip(at.tolist(), until.tolist(), groups.tolist(), strict=True)
+    ):
+        own = last.get(of)
+        if own is None or (start - own.until > quiet and own.chance_of_silence(start) < OVER):
+            number += 1
+            own = last[of] = _Activity(number, start, start, -1, 0)
+        own.add(start, end)
+        result[i] = own.number
+    return result
+
+
+@dataclass
+class _Activity:
+    """A group so far: in how many minutes since its start something began, until when it lasts."""
+
+    number: int
+    start: int
+    until: int
+    minute: int
+    minutes: int
+
+    def add(self, start: int, end: int) -> None:
+        minute = (start - self.start) // MINUTE_US
+        self.minutes += minute != self.minute
+        self.minute, self.until = minute, max(self.until, start + MINUTE_US, end)
+
+    def chance_of_silence(self, at: int) -> float:
+        """Chance that nothing begins from the end of what lasts to a time."""
+        past = (self.until - self.start) / MINUTE_US
+        idle = max(past - self.minutes, 0) + 0.5
+        silence = (at - self.until) / MINUTE_US
+        total = self.minutes + 0.5 + idle
+        return exp(lgamma(idle + silence) - lgamma(idle) + lgamma(total) - lgamma(total + silence))
 
 
 def _cut(at: Ints, groups: Ints, longest: int) -> Ints:

@@ -239,12 +239,15 @@ class Graph:
         Instance (or service) and host.
     depends_on : frozenset of (str, str)
         Service and what it needs without a call that was seen: a database, a third party.
+    mapped : frozenset of str
+        Services whose calls would be known: one that has none has nothing to do with others.
     """
 
     calls: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     instance_of: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     runs_on: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     depends_on: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    mapped: frozenset[str] = field(default_factory=frozenset)
 
     def __or__(self, other: "Graph") -> "Graph":
         """Return the relations of both."""
@@ -253,6 +256,7 @@ class Graph:
             self.instance_of | other.instance_of,
             self.runs_on | other.runs_on,
             self.depends_on | other.depends_on,
+            self.mapped | other.mapped,
         )
 
     @cached_property
@@ -290,8 +294,8 @@ class Graph:
         """Host → instances on it, and services that run on it without known instances."""
         return _by_first((host, guest) for guest, host in self.runs_on)
 
-    def as_json(self) -> dict[str, list[list[str]]]:
-        """Return sorted pairs of each relation."""
+    def as_json(self) -> dict[str, list[Any]]:
+        """Return JSON values: sorted pairs of each relation, and names."""
         return {name: [list(pair) for pair in sorted(getattr(self, name))] for name in RELATIONS}
 
 

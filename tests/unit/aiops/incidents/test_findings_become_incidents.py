@@ -21,7 +21,9 @@ from pipelines.aiops.params.telemetry import SimulateParams
 from pipelines.core.time import MINUTE_US
 from pipelines.simulator.simulate import simulate
 
-GRAPH = Graph(frozenset({("web", "shop"), ("shop", "store"), ("app", "web")}))
+GRAPH = Graph(
+    frozenset({("web", "shop"), ("shop", "store"), ("app", "web")}), mapped=frozenset({"mail"})
+)
 T0 = 1_700_000_000_000_000
 
 
