@@ -208,7 +208,7 @@ def build_incidents(
     # Of a finding that two windows have, the later window's counts.
     findings = deduplicate_findings([*earlier_findings, *own, *news], subjects)
     background = deduplicate_findings(background_alerts, subjects)
-    found = _incidents(params, window, graph, findings, background, history)
+    found = _incidents(params, window, graph, findings, background, history=history)
     named = {finding.id: finding for finding in (*findings, *background)}
     inside = [finding for finding in findings if _lies_in(finding, window)]
     signals: Counter[str] = Counter(finding.signal for finding in inside)
@@ -286,6 +286,7 @@ def _incidents(
     graph: Graph,
     findings: Sequence[Finding],
     background: Sequence[Finding] = (),
+    *,
     history: AlertHistory | None = None,
 ) -> list[Incident]:
     about = params.group_incidents

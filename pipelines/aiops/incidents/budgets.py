@@ -35,7 +35,7 @@ ENOUGH = 5
 RATE_FLOOR = 0.002
 SHARE_FLOOR = 0.02
 SMALL = 0.0025
-"""Least share of a wait that callees account for: keeps the path in the ranking, below its cause."""
+"""Least share of what callees account for: keeps the path in the ranking, below its cause."""
 LOAD = 0.5
 """Factor for signals of load: they come from those who call."""
 FLOOR = 0.01

@@ -6,7 +6,7 @@ being called by many is no evidence.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import exp, fsum, isfinite, sqrt
 
@@ -226,13 +226,7 @@ def _told(causes: list[Cause], graph: Graph) -> list[Cause]:
     whole = fsum(weights) + exp((NOBODY - top) / TEMPERATURE)
     names = {cause.service for cause in causes}
     return [
-        Cause(
-            **{
-                **vars(cause),
-                "share": round(weight / whole, 4),
-                "path": _path(cause.service, names, graph),
-            }
-        )  # fmt: skip
+        replace(cause, share=round(weight / whole, 4), path=_path(cause.service, names, graph))
         for cause, weight in zip(causes, weights, strict=True)
     ]
 
@@ -245,12 +239,14 @@ def _path(start: str, affected: set[str], graph: Graph) -> tuple[str, ...]:
     came: dict[str, str] = {start: ""}
     level, last = [start], start
     for _ in range(LONGEST_PATH):
-        level = sorted({above for name in level for above in _above(name, graph)} - came.keys())
-        level = [name for name in level if name in affected]
-        if not level:
+        fresh: dict[str, str] = {}
+        for below in level:
+            for name in sorted((_above(below, graph) & affected) - came.keys()):
+                fresh.setdefault(name, below)
+        if not fresh:
             break
-        for name in level:
-            came[name] = min(below for below in came if name in _above(below, graph))
+        came |= fresh
+        level = sorted(fresh)
         last = level[0]
     path = [last]
     while came[path[-1]]:
