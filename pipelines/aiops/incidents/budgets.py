@@ -142,7 +142,7 @@ def series_evidence(
         if kind and (not budgets or (asked and kind != asked)):
             continue
         found = moved_beyond_habit(window, series)
-        good = found and kind and found.off * (-1 if series.role == "availability" else 1) < 0
+        good = found and kind and found.off < 0
         if found and not good:
             moved.append((series, found))
     onset: dict[tuple[str, str], int] = {}
@@ -153,9 +153,10 @@ def series_evidence(
     evidence = []
     for series, found in moved:
         share, accounted = weight.get((series.service, _budget(series.role) or ""), (1.0, 0.0))
+        failed = ", share that failed" if series.role == "availability" else ""
         load = LOAD if series.role == "requests" else 1.0
         sentence = (
-            f"{series.metric}: {found.now:.3g} in the middle, before {found.level:.3g}; as far off "
+            f"{series.metric}{failed}: {found.now:.3g} in the middle, before {found.level:.3g}; as far off "
             f"in {found.as_far} of {found.stretches} stretches before"
         )
         if accounted:
@@ -217,10 +218,7 @@ def moved_beyond_habit(window: FaultWindow, series: Series) -> Moved | None:
     -log of the share of past stretches of the same length whose middle was as far off, plus the
     log of the distance in ordinary spreads: shares alone end where the past ends.
     """
-    order = np.argsort(series.times, kind="stable")
-    times, values = series.times[order], series.values[order].astype(float)
-    known = np.isfinite(values)
-    times, values = times[known], values[known]
+    times, values = _bad_is_up(series)
     past = values[inside(times, window.metric_reference or window.reference)]
     here = (times >= window.start) & (times < window.end)
     now = values[here]
@@ -238,11 +236,11 @@ def moved_beyond_habit(window: FaultWindow, series: Series) -> Moved | None:
 
 
 def _moved(
-    past: Floats, before: Floats, now: Floats, middle: Callable[[Floats], Any]
+    past: Floats, before: Floats, now: Floats, middle: Callable[..., Any]
 ) -> tuple[float, float, float, float, int, int] | None:
     size = min(len(now), len(past))
-    begins = range(0, len(past) - size + 1, max(1, size // 2))
-    stretches = np.array([float(middle(past[i : i + size])) for i in begins])
+    halves = np.lib.stride_tricks.sliding_window_view(past, size)[:: max(1, size // 2)]
+    stretches = np.asarray(middle(halves, axis=1))
     level, value = float(np.median(past)), float(middle(now))
     off = value - level
     if len(before):  # A drift that stood before isn't the fault.
