@@ -16,7 +16,7 @@ import numpy as np
 from pipelines.aiops.incidents.budgets import CauseEvidence
 from pipelines.aiops.incidents.model import FaultWindow, Floats, Ints, Spans, inside
 
-PER_FOLD = 15.0
+PER_FOLD = 5.0
 """Nats for each factor e of the middle beyond the ordinary reach."""
 EXTREME = 0.95
 ENOUGH_PAST, ENOUGH_NOW = 10, 4
