@@ -83,7 +83,12 @@ def alert_cases(folder: Path, *, with_map: bool = True, past_only: bool = False)
         table: dict[str, set[tuple[str, str]]] = {}
         for source, relation, other in given.relations:
             table.setdefault(relation, set()).add((source, other))
-        graph |= Graph(**{name: frozenset(pairs) for name, pairs in table.items()})
+        graph |= Graph(
+            calls=frozenset(table.get("calls", ())),
+            instance_of=frozenset(table.get("instance_of", ())),
+            runs_on=frozenset(table.get("runs_on", ())),
+            depends_on=frozenset(table.get("depends_on", ())),
+        )
     owner = np.array([given.fault_of[name] for name in given.alerts["alert_id"].to_pylist()])
     keys = [(own["alertname"], habit_subject(own, graph)) for own in labels]
     service = {a: b for a, relation, b in given.relations if relation == "instance_of"}

@@ -156,8 +156,8 @@ def series_evidence(
         failed = ", share that failed" if series.role == "availability" else ""
         load = LOAD if series.role == "requests" else 1.0
         sentence = (
-            f"{series.metric}{failed}: {found.now:.3g} in the middle, before {found.level:.3g}; as far off "
-            f"in {found.as_far} of {found.stretches} stretches before"
+            f"{series.metric}{failed}: {found.now:.3g} in the middle, before {found.level:.3g}; "
+            f"as far off in {found.as_far} of {found.stretches} stretches before"
         )
         if accounted:
             sentence += f"; what it calls accounts for {100 * accounted:.0f} % of it"
