@@ -10,25 +10,34 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 
-class WithSchema(build_py):
-    """Adds the schema of ``params.yaml``, which lies at the project's top, where editors look."""
+class WithFilesOfTheTop(build_py):
+    """Adds what lies at the project's top: there editors look for the schema, DVC for its stages.
 
-    SCHEMA: ClassVar[str] = "params.schema.json"
+    Their names in the wheel: ``pipelines.project.lock`` and ``signalbox_airflow.parsing``.
+    """
+
+    FILES: ClassVar[dict[str, str]] = {
+        "params.schema.json": "signalbox_airflow/params.schema.json",
+        # By its own name it would make a project of the folder that it lies in.
+        "dvc.yaml": "pipelines/project/stages.yaml",
+    }
 
     def run(self) -> None:
-        """Copy the packages, then the file beside the DAGs that read it."""
+        """Copy the packages, then the files."""
         super().run()
         if not self.editable_mode:
-            self.copy_file(self.SCHEMA, str(Path(self.build_lib, "signalbox_airflow")))
+            for file, target in self.FILES.items():
+                self.copy_file(file, str(Path(self.build_lib, target)))
 
 
 setup(
-    cmdclass={"build_py": WithSchema},
+    cmdclass={"build_py": WithFilesOfTheTop},
     packages=[
         *find_packages(include=["pipelines", "pipelines.*"]),
         "signalbox_airflow",
         "signalbox_airflow.dags",
         "signalbox_airflow.expectations",
+        "signalbox_airflow.factories",
         "signalbox_airflow.pages",
         "signalbox_airflow.plugins",
     ],

@@ -1,12 +1,19 @@
-"""Incidents from alerts, on synthetic histories of the simulator: grouping, causes, speed.
+"""Incidents from alerts: of synthetic histories (grouping, causes, speed), of injected faults.
 
-``python -m benchmarks.root_cause_incidents [--seeds N] [--alerts N] [--days N]`` prints a line for
-each history, then one line of JSON. Grouping: precision, recall and F1 of pairs of alerts that are
+``python -m benchmarks.root_cause_incidents [--seeds N] [--alerts N] [--days N] [--data PATH]``
+prints a line for each history, then one line of JSON. Grouping: precision, recall and F1 of pairs of alerts that are
 in one incident, against the simulator's truth; on the alerts of real faults (what is left when
 noise was dropped rightly), with the topology and without it, and on all alerts, noise included (of
 which each is its own incident in the truth, so that this is a bound, not a goal). Causes: share of
 incidents of several services whose true root is first, or among the first three, from alerts and
 topology alone.
+
+With ``--data``, a folder with ``fault_alerts*``: injected faults, whose alerts run through
+``group_incidents`` hour by hour, as the DAG runs it; incidents a fault, incidents that hold several
+faults (and those whose faults aren't next to one another in time), minutes from a fault to its
+incident. Beside it the plain rule: what starts within N minutes of the alert before is one. Alerts
+are laid out with labels of service, pod and node, or bare (only what the alert itself names); known
+is a map of calls, a table of what runs where too, or nothing but the labels.
 """
 
 from __future__ import annotations
@@ -71,20 +78,34 @@ def through_windows(given: FaultAlerts, folder: Path, *, known: str) -> list[Inc
     while at <= pc.max(times).as_py():
         window = Window(at, at + HOUR)
         directory = result_dir(folder / "results", window)
-        for name, signal in ((METRIC_ANOMALIES, "metric"), (LOG_ANOMALIES, "log")):
-            write_findings(directory / name, FindingsFile(signal, window, [], {}, {}))
-        write_json(
-            directory / MOVED,
-            {"format": MOVED_FORMAT, "window": window.as_json(), "compared_with": None,
-             "diff": None, "changes": [], "changes_left_out": 0, "findings": []},
-        )  # fmt: skip
-        pairs = [{"source": a, "target": b} for a, b in edges]
-        write_json(directory / group_incidents.MAP, {"edges": pairs})
+        write_window(directory, window, edges)
         earlier = group_incidents.earlier_directories(params, window)
         content, _ = group_incidents.build_incidents(params, window, directory, earlier)
         found.append(content)
         at += HOUR
     return found
+
+
+def write_window(
+    directory: Path,
+    window: Window,
+    calls: Sequence[tuple[str, str]],
+    metrics: Sequence[Finding] = (),
+) -> None:
+    """Write what the stages before ``group_incidents`` leave: findings, and a map of calls."""
+    for name, signal, found in (
+        (METRIC_ANOMALIES, "metric", metrics),
+        (LOG_ANOMALIES, "log", ()),
+    ):
+        write_findings(directory / name, FindingsFile(signal, window, found, {}, {}))
+    write_json(
+        directory / MOVED,
+        {"format": MOVED_FORMAT, "window": window.as_json(), "compared_with": None,
+         "diff": None, "changes": [], "changes_left_out": 0, "findings": []},
+    )  # fmt: skip
+    edges = [{"source": a, "target": b} for a, b in calls]
+    nodes = [{"id": name} for name in sorted({name for pair in calls for name in pair})]
+    write_json(directory / group_incidents.MAP, {"edges": edges, "nodes": nodes})
 
 
 def of_faults(given: FaultAlerts, found: Sequence[IncidentsFile]) -> dict[str, Any]:

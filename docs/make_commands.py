@@ -27,6 +27,7 @@ from pipelines.cli import (
 from pipelines.cli import main as root
 from pipelines.mlops.monitoring.result import Watching
 from pipelines.mlops.scoring.record import Record
+from pipelines.project.upgrade import UpgradeJson
 from pipelines.release.ledger import Entry, Verification
 from pipelines.release.lifecycle import Comparison, Done
 
@@ -58,6 +59,7 @@ Generated from the parser by `python docs/make_commands.py`; don't edit it by ha
 RESULTS: dict[str, Any] = {
     "run": list[release_run.ProductRun],
     "ui": root.ShownUi,
+    "upgrade": UpgradeJson,
     "answer": release_run.Answered,
     "release": Done,
     "rollback": Done,
@@ -93,6 +95,7 @@ RESULTS: dict[str, Any] = {
 """Command → type of what its ``--json`` prints."""
 
 NOTES = {
+    "stage": "none: it prints what the stage prints",
     "simulate": "figures of the world, `signal_days`, `folder`, `synthetic`",
     "subject show": "the copy of the person's data, as `subject export` writes it",
     "subject export": "with `--out`; else the copy itself",

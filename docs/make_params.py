@@ -83,7 +83,7 @@ def page() -> str:
 
 def _release_models() -> dict[str, type[BaseModel]]:
     """Model of each section of ``release.yaml``, in the file's order."""
-    from pipelines.core.runtime import RuntimeParams
+    from pipelines.core.runtime import ProjectParams, RuntimeParams
     from pipelines.mlops.compliance.facts import ComplianceParams
     from pipelines.mlops.monitoring.result import MonitoringParams
     from pipelines.mlops.privacy.accountability import PrivacyParams
@@ -93,6 +93,7 @@ def _release_models() -> dict[str, type[BaseModel]]:
     from pipelines.release.registry.read import RegistryParams
 
     return {
+        "project": ProjectParams,
         "runtime": RuntimeParams,
         "approval": ApprovalParams,
         "registry": RegistryParams,

@@ -1,23 +1,32 @@
 """Everything Signalbox adds to Airflow, which looks for plugins only in this file."""
 
+from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
-from pipelines.core.project import find_project
+from pipelines.core.project import project_of_dag
 from signalbox_airflow import analysis_pages, pages
 from signalbox_airflow.docs_page import DocsPlugin
 from signalbox_airflow.links import LINKS
 from signalbox_airflow.listener import TelemetryListener
 from signalbox_airflow.notes import RunNoteListener
+from signalbox_airflow.one_writer import OneWriter
 from signalbox_airflow.report_page import PREFIX, Lazy
 
-__all__ = ["AnalysisPagesPlugin", "DocsPlugin", "PagesPlugin", "RunLinksPlugin", "TelemetryPlugin"]
+__all__ = [
+    "AnalysisPagesPlugin",
+    "DocsPlugin",
+    "OneWriterPlugin",
+    "PagesPlugin",
+    "RunLinksPlugin",
+    "TelemetryPlugin",
+]
 
 
 class TelemetryPlugin(AirflowPlugin):
     """Airflow's own failures as telemetry."""
 
     name = "signalbox_telemetry"
-    listeners = [TelemetryListener(lambda: find_project(__file__))]  # noqa: RUF012
+    listeners = [TelemetryListener(lambda dag: project_of_dag(dag, __file__))]  # noqa: RUF012
 
 
 class PagesPlugin(AirflowPlugin):
@@ -57,3 +66,14 @@ class AnalysisPagesPlugin(AirflowPlugin):
             "name": "Results of Signalbox",
         }
     ]
+
+
+class OneWriterPlugin(AirflowPlugin):
+    """Requests that write take turns, where the database has one writer."""
+
+    name = "signalbox_one_writer"
+    fastapi_root_middlewares = (
+        [{"middleware": OneWriter, "name": "Signalbox: one writer"}]
+        if conf.get("database", "sql_alchemy_conn").startswith("sqlite")
+        else []
+    )

@@ -66,6 +66,7 @@ def make_page(inputs: Inputs) -> Page:
                     outcome.wait_chapter(inputs),
                     rules.paging_chapter(inputs),
                     rules.chapter(inputs),
+                    rules.people_chapter(inputs),
                     remains.remains_chapter(inputs),
                     outcome.proof_chapter(inputs),
                     remains.dropped_chapter(inputs),

@@ -5,15 +5,23 @@ files with the rules exported into them, one rule file for each Prometheus. So i
 rules are in production or in shadow (``aiops.export_rules.publish.shadow``). Evidence
 ``evidence/watch_rules.json``: figures ``watch_rules.rules`` (watched), ``.harmful``, and, once
 there are rules, ``.saved_share``, ``.missed`` and ``.late``; `details` is
-`pipelines.aiops.alerting.evidence.WatchDetails`.
+`pipelines.aiops.alerting.evidence.WatchDetails`: with what each rule saved since the commit that
+was released, where the history reaches so far.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from pipelines.aiops.alerting.evaluation.backtest import BacktestResult
+from pipelines.aiops.alerting.evaluation.backtest import BacktestResult, Fold
 from pipelines.aiops.alerting.evaluation.figures import outcome, why_no_page
-from pipelines.aiops.alerting.evidence import HarmfulRuleDetails, WatchDetails
+from pipelines.aiops.alerting.evaluation.tables import JudgedFold, by_rule
+from pipelines.aiops.alerting.evidence import (
+    HarmfulRuleDetails,
+    RuleSaved,
+    SinceRelease,
+    WatchDetails,
+)
 from pipelines.aiops.alerting.export.write import source_paths
 from pipelines.aiops.alerting.judging import Case
 from pipelines.aiops.alerting.publishing.harmful_rules import (
@@ -23,13 +31,15 @@ from pipelines.aiops.alerting.publishing.harmful_rules import (
     released_rules,
 )
 from pipelines.aiops.alerting.rules import Rule
-from pipelines.aiops.alerting.windows import iso, thirds
+from pipelines.aiops.alerting.windows import HistoryWindow, iso, thirds
 from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import HISTORY, RULES_RELEASED
 from pipelines.core.artifacts import evidence_of, metrics_of
 from pipelines.core.evidence import Evidence, Figure, hash_inputs, write_evidence
 from pipelines.core.files import write_json
+from pipelines.core.git import git_or_none
 from pipelines.core.stage import log, run_stage
+from pipelines.core.time import SECOND_US
 from pipelines.release.released import Released, read_released
 
 STAGE = "watch_rules"
@@ -47,18 +57,36 @@ class Watched:
         Why today's configuration sent no page; empty where it did.
     harmful : list of HarmfulRule
         Worst first.
+    since : SinceRelease or None
+        What each rule saved since the release; None where no alert is that new.
     """
 
     effect: BacktestResult
     no_page: str
     harmful: list[HarmfulRule]
+    since: SinceRelease | None = None
 
 
-def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> Watched | None:
+def watch(
+    params: AiopsParams, rules: tuple[Rule, ...], released_us: int | None = None
+) -> Watched | None:
     """Measure the rules in the last third of the frozen history; None without rules.
 
     They do what their files do, exported for each Prometheus and read back as `replay_rules` does:
     what no file can take has no effect.
+
+    Parameters
+    ----------
+    params : AiopsParams
+        Settings.
+    rules : tuple of Rule
+        The released rules.
+    released_us : int, optional
+        Since when they are released, microseconds since 1970; None = not known.
+
+    Returns
+    -------
+    Watched or None
     """
     if not rules:
         return None
@@ -74,7 +102,37 @@ def watch(params: AiopsParams, rules: tuple[Rule, ...]) -> Watched | None:
     rows = backtest.rows
     points = int((rows.ends == rows.starts).sum())
     no_page = "" if len(effect.baseline) else why_no_page(len(rows), points)
-    return Watched(effect, no_page, find_harmful_rules(measure, rules, effect))
+    found = find_harmful_rules(measure, rules, effect)
+    return Watched(effect, no_page, found, _since_release(case, rules, released_us))
+
+
+def _since_release(
+    case: Case, rules: tuple[Rule, ...], released_us: int | None
+) -> SinceRelease | None:
+    """Replay the alerts since the release; None where the history has none."""
+    whole = case.whole
+    if released_us is None or int(case.frame.starts.max()) < released_us:
+        return None
+    window = HistoryWindow(max(released_us, whole.start), whole.end)
+    backtest = case.backtest(window)
+    files, exported, _ = case.deploy(rules, ())
+    candidate = backtest.replay_deployed(files)
+    fold = Fold(backtest, exported, candidate, backtest.effect(candidate, exported))
+    saved = by_rule(rules, [JudgedFold.of(fold)])
+    return SinceRelease(
+        start=iso(window.start),
+        end=iso(window.end),
+        rules=[RuleSaved(rule=each.rule.id, alerts=each.alerts, pages_saved=each.pages_saved)
+               for each in saved],
+    )  # fmt: skip
+
+
+def _committed_us(released: Released | None) -> int | None:
+    """When the released commit was made, which no later run changes; None where git has it not."""
+    if released is None:
+        return None
+    seconds = git_or_none(Path(), "show", "--no-patch", "--format=%ct", released.commit)
+    return int(seconds) * SECOND_US if seconds else None
 
 
 def as_evidence(
@@ -122,6 +180,7 @@ def as_evidence(
             if watched
             else None,
             effect=outcome(watched.effect) if watched else None,
+            since_release=watched.since if watched else None,
             harmful_rules=[
                 HarmfulRuleDetails(
                     rule=harmful_rule.rule,
@@ -172,7 +231,8 @@ def main(params: AiopsParams) -> None:
     """Run the stage."""
     released = read_released(RULES_RELEASED)
     rules = released_rules(released)
-    watched, shadow = watch(params, rules), params.export_rules.publish.shadow
+    watched = watch(params, rules, _committed_us(released))
+    shadow = params.export_rules.publish.shadow
     own = params.export_rules
     read = source_paths(own.alertmanager_yml, own.prometheus)
     inputs = hash_inputs(HISTORY, RULES_RELEASED, *read)

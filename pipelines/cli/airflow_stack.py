@@ -21,21 +21,25 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import write_json, write_text
-from pipelines.core.project import VARIABLE, command_project
+from pipelines.core.project import PROJECTS, VARIABLE, command_project, project_name
+from pipelines.core.runtime import load_project_params
 from pipelines.release.approval import ApprovalParams
 from pipelines.release.config import load_section
 
 PROJECT = command_project(__file__).path
-HOME = PROJECT / ".airflow"
+HOME = (PROJECT / Path(load_project_params(PROJECT).airflow).expanduser()).resolve()
+"""Of this project alone, or shared with others that name it (``release.yaml``, project.airflow)."""
 LOGS = HOME / "logs"
 PASSWORDS = HOME / "passwords.json"
 _SECRET = HOME / "jwt_secret"
+_SHARED = HOME / "projects.json"
 USER = "admin"
 _MODE = "AIRFLOW__DVC_AIRFLOW__MODE"
 
@@ -64,7 +68,7 @@ def environment(port: int) -> dict[str, str]:
     settings = {
         "AIRFLOW_HOME": str(HOME),
         VARIABLE: str(PROJECT),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(_folder("dags")),
+        **_dags(),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(_folder("plugins")),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
@@ -78,7 +82,7 @@ def environment(port: int) -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API_AUTH__JWT_SECRET": _secret(),
         # Seconds that a writer waits for another; with SQLite's 5 a loaded machine answers 500.
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME / 'airflow.db'}?timeout=60",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME / 'airflow.db'}?timeout=20",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
@@ -96,10 +100,75 @@ def environment(port: int) -> dict[str, str]:
     return {**inherited, **settings, "PATH": path}
 
 
+def projects() -> list[Path]:
+    """Return the projects whose DAGs this home's Airflow reads, this one among them.
+
+    Raises
+    ------
+    SignalboxError
+        If two of them have one name: their DAGs would have the same ids.
+    """
+    try:
+        listed = [Path(path) for path in json.loads(_SHARED.read_text(encoding="utf-8"))]
+    except (FileNotFoundError, ValueError, TypeError):
+        listed = []
+    found = sorted({PROJECT, *(path for path in listed if _shares(path))})
+    names: dict[str, Path] = {}
+    for path in found:
+        name = project_name(path)
+        if name in names:
+            raise SignalboxError(
+                f"{names[name]} and {path} share the Airflow in {HOME} and the name "
+                f"{name or 'none'!r}: give one another project.name in its release.yaml"
+            )
+        names[name] = path
+    return found
+
+
+def _shares(project: Path) -> bool:
+    """Whether a project is still there, and still names this home."""
+    if not (project / "dvc.yaml").is_file():
+        return False
+    home = project / Path(load_project_params(project).airflow).expanduser()
+    return home.resolve() == HOME
+
+
+def _register() -> None:
+    """Note that this project's DAGs belong to the Airflow in this home."""
+    if HOME != PROJECT / ".airflow":
+        HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_json(_SHARED, [str(path) for path in projects()])
+
+
+def _dags() -> dict[str, str]:
+    """Return the variables that say where DAGs lie: a folder, or a bundle a project."""
+    found = projects()
+    folders = {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(_folder("dags")),
+        PROJECTS: os.pathsep.join(map(str, found)),
+    }
+    if len(found) == 1:
+        return folders
+    bundles = [
+        {
+            "name": project_name(path) or "dags-folder",
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": str(path / "dags")},
+        }
+        for path in found
+    ]
+    return {**folders, "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles)}
+
+
+def has_dag(name: str) -> bool:
+    """Whether this project has the file of a DAG, or takes those of the wheel."""
+    return (_folder("dags") / f"{name}.py").is_file()
+
+
 def _folder(name: str) -> Path:
     """Return the project's own folder; without one, what came with the wheel."""
     own = PROJECT / name
-    if own.is_dir():
+    if own.is_dir() and (name != "plugins" or any(own.glob("*.py"))):
         return own
     found = find_spec(f"signalbox_airflow.{name}")
     locations = (found.submodule_search_locations if found else None) or []
@@ -108,7 +177,11 @@ def _folder(name: str) -> Path:
 
 def _users() -> str:
     """Users with their roles; Airflow makes passwords for new approvers, in the same file."""
-    approvers = load_section(PROJECT, "approval", ApprovalParams).approvers
+    approvers = dict.fromkeys(
+        name
+        for project in projects()
+        for name in load_section(project, "approval", ApprovalParams).approvers
+    )
     return ",".join([f"{USER}:admin", *(f"{name}:op" for name in approvers if name != USER)])
 
 
@@ -119,7 +192,7 @@ def _secret() -> str:
 
 
 def _write_private(path: Path, text: str) -> None:
-    HOME.mkdir(mode=0o700, exist_ok=True)
+    HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_text(path, text)
     path.chmod(0o600)
 
@@ -154,11 +227,14 @@ class Stack:
         Process id of the command that started it.
     since
         When that process began, seconds since 1970: a number is given to other processes later.
+    projects
+        Directories of the projects whose DAGs it reads.
     """
 
     port: int
     owner: int
     since: float
+    projects: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:
@@ -177,7 +253,7 @@ def running() -> Stack | None:
     An Airflow of another project may listen on a port that ours had: it has another password.
     """
     try:
-        stack = Stack(**json.loads(_STATE.read_text(encoding="utf-8")))
+        stack = _stack(json.loads(_STATE.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
     began = _began(stack.owner)
@@ -185,7 +261,19 @@ def running() -> Stack | None:
     # time; no other one gets its number so soon.
     if began is None or abs(began - stack.since) > 60:
         return None
-    return stack if _healthy(stack.address) and _is_ours(stack) else None
+    if not (_healthy(stack.address) and _is_ours(stack)):
+        return None
+    if stack.projects and str(PROJECT) not in stack.projects:
+        _register()
+        raise SignalboxError(
+            f"the Airflow in {HOME} runs (process {stack.owner}), and was started before this "
+            "project shared it: end it with Ctrl-C and start it again, then it reads all projects"
+        )
+    return stack
+
+
+def _stack(state: dict[str, Any]) -> Stack:
+    return Stack(**{**state, "projects": tuple(state.get("projects", ()))})
 
 
 def _began(pid: int) -> float | None:
@@ -222,7 +310,13 @@ def started(port: int | None = None, tell: Callable[[str], None] = _to_stderr) -
             f"port {port} is taken by another program; name another one, or leave --port out"
         )
     signal.signal(signal.SIGTERM, _end)
-    stack = Stack(port or free_port(), os.getpid(), _began(os.getpid()) or 0.0)
+    _register()
+    stack = Stack(
+        port or free_port(),
+        os.getpid(),
+        _began(os.getpid()) or 0.0,
+        tuple(map(str, projects())),
+    )
     env = environment(stack.port)
     LOGS.mkdir(parents=True, exist_ok=True)
     _migrate(env)

@@ -14,7 +14,7 @@ import yaml
 from rich.console import Console
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.project import PIPELINE, VARIABLE, command_project
+from pipelines.core.project import PIPELINE, VARIABLE, command_project, use_keys_of
 
 if TYPE_CHECKING:
     from pipelines.aiops.params import AiopsParams
@@ -29,9 +29,11 @@ def _chosen(ctx: typer.Context, param: typer.CallbackParam, value: Path) -> Path
     """Find the project where none is named; say which one where it isn't the directory itself."""
     source = ctx.get_parameter_source(str(param.name))
     if source is not None and source.name != "DEFAULT":
+        use_keys_of(value)
         return value
     with one_line_errors():
         found = command_project(__file__)
+    use_keys_of(found.path)
     if found.why:
         print_lines([f"project: {found.path} ({found.why})"], console=Console(stderr=True))
     return found.path if found.path != Path.cwd().resolve() else value

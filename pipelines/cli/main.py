@@ -111,7 +111,10 @@ def ui(
     port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=65535, help="Port on loopback; default: 8080, or a free one. 0: a free one."
+            min=0,
+            max=65535,
+            help="Port on loopback; default: that of release.yaml, else 8080; a free one where it "
+            "is taken, or with 0.",
         ),
     ] = None,
     project: Project = Path(),
@@ -126,6 +129,7 @@ def ui(
     console = Console(stderr=as_json)
     with one_line_errors(), work_for(project):
         from pipelines.cli.airflow_stack import is_free, running, started
+        from pipelines.core.runtime import load_project_params
 
         stack = running()
         if stack is not None:
@@ -137,8 +141,9 @@ def ui(
             print_lines(["this project's Airflow runs already"], console=console)
             _show_ui(stack.port, as_json, new=False)
             return
-        if port is None and not is_free(USUAL_PORT):
-            taken = f"port {USUAL_PORT} is taken by another program; Airflow gets a free one"
+        usual = load_project_params(project).port or USUAL_PORT
+        if port is None and not is_free(usual):
+            taken = f"port {usual} is taken by another program; Airflow gets a free one"
             print_lines([taken], console=console)
             port = 0
         elif port and not is_free(port):
@@ -146,7 +151,7 @@ def ui(
                 f"--port {port}: taken by another program; name another port, or 0 for a free one"
             )
         print_lines(["starting Airflow …"], console=console)
-        with started((USUAL_PORT if port is None else port) or None) as stack:
+        with started((usual if port is None else port) or None) as stack:
             _show_ui(stack.port, as_json, new=True)
             print_lines(["end with Ctrl-C"], console=console)
             while True:
@@ -167,6 +172,56 @@ def _show_ui(port: int, as_json: bool, *, new: bool) -> None:
         f"login:    {shown['user']}",
         f"password: {shown['password']}",
     ])  # fmt: skip
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="The stage's name in dvc.yaml.", metavar="NAME")],
+) -> None:
+    """Run one stage in the directory you stand in, as dvc.yaml does; use dvc repro yourself.
+
+    It refuses to run other code than signalbox.lock says.
+
+    Example: signalbox stage train
+    """
+    from pipelines.project.lock import run_stage_of_lock
+
+    run_stage_of_lock(name, Path())
+
+
+@app.command()
+def upgrade(
+    yes: Annotated[bool, typer.Option("--yes", help="Write without a question.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would change and run again.")
+    ] = False,
+    project: Project = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Bring a project to the installed Signalbox; say before what runs again, and why.
+
+    Moves keys of params.yaml that were renamed, and shows the difference. With --json nothing is
+    written but with --yes.
+
+    Example: signalbox upgrade --dry-run
+    """
+    with one_line_errors(), work_for(project):
+        from pipelines.project.upgrade import apply_upgrade, plan_upgrade
+
+        root = project.expanduser().resolve()
+        plan = plan_upgrade(root)
+        if not as_json:
+            print_lines(plan.lines())
+            print_lines(plan.diff.splitlines(), wrap=False)
+        write = bool(plan.files) and not dry_run and (yes or not as_json)
+        if write:
+            if not yes:
+                typer.confirm("Write this?", abort=True, err=True)
+            apply_upgrade(root, plan)
+        if as_json:
+            print_json(plan.as_json(applied=write))
+        elif write:
+            print_lines(["next: dvc repro, or signalbox run"])
 
 
 def _register() -> None:

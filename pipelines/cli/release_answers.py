@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pipelines.cli.airflow_api import AirflowApi
 from pipelines.cli.airflow_stack import PROJECT, USER
+from pipelines.core.project import dag_id
 from pipelines.release.approval import AUTO_APPROVE_DEMO, ApprovalParams, Outcome
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Entry, Ledger
@@ -51,12 +52,13 @@ def answer_question(console: Console, api: AirflowApi, product: str, run: str, t
     terminal is asked; where there is nobody, the question stays open and nothing is released.
     """
     entries = Ledger.of(PROJECT).entries()
-    name = saved_run(entries, product, run)
+    dag = dag_id(PROJECT, product)
+    name = saved_run(entries, dag, run)
     question = open_question(entries, product, name, TASKS[task])
     if question is None:
         return False
     if _policy_answers(product, question):
-        api.answer(product, run, task, approve=True, reason=AUTO_APPROVE_DEMO)
+        api.answer(dag, run, task, approve=True, reason=AUTO_APPROVE_DEMO)
         console.print(
             f"  {task}: approved by the policy {AUTO_APPROVE_DEMO}; nobody was asked", markup=False
         )
@@ -91,7 +93,9 @@ def _ask(console: Console, api: AirflowApi, question: Entry, run: str, task: str
     if chosen == "later":
         return False
     reason = Prompt.ask("Reason", default="", console=console)
-    api.answer(product, run, task, approve=chosen == "approve", reason=reason or None)
+    api.answer(
+        dag_id(PROJECT, product), run, task, approve=chosen == "approve", reason=reason or None
+    )
     return True
 
 
@@ -104,7 +108,7 @@ def outcome_lines(project: Path, product: str, run: str) -> list[str]:
         Id of the run in Airflow.
     """
     entries = Ledger.of(project).entries()
-    name = saved_run(entries, product, run)
+    name = saved_run(entries, dag_id(project, product), run)
     entry = last_run_outcome(entries, product, name)
     if entry is not None:
         found = Outcome.model_validate(entry.data["outcome"])

@@ -116,13 +116,14 @@ def product_of(project: Path, commit: str) -> str:
         If the commit is no run, or one of several products.
     """
     from pipelines.core.artifacts import evidence_of
+    from pipelines.core.project import dag_id
     from pipelines.release.lifecycle.files import CommitFiles
     from pipelines.release.registry.read import load_product, product_names
     from pipelines.release.registry.write import resolve_commit
 
     known = product_names(project)
     for name in known:  # a saved run is named after its product's DAG
-        if commit.removeprefix("refs/runs/").startswith(f"{name}/"):
+        if commit.removeprefix("refs/runs/").startswith(f"{dag_id(project, name)}/"):
             return name
     full = resolve_commit(project, commit)
     files = CommitFiles(project, full).locked()

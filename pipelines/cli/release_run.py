@@ -19,12 +19,13 @@ from rich.table import Table
 
 from pipelines.aiops.params.renamed import RENAMED
 from pipelines.cli.airflow_api import DONE, WAITING, AirflowApi, explain_failure, follow
-from pipelines.cli.airflow_stack import PROJECT, Stack, running, started
+from pipelines.cli.airflow_stack import PROJECT, Stack, has_dag, running, started
 from pipelines.cli.console import analysis_params, print_lines
 from pipelines.cli.release_answers import TASKS, answer_question, outcome_lines, saved_run
 from pipelines.core.artifacts import evidence_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import read_evidence
+from pipelines.core.project import dag_id
 from pipelines.core.settings import new_name, renamed_text
 from pipelines.release.config import load_section
 from pipelines.release.ledger import Ledger
@@ -92,12 +93,17 @@ def run_releases(
         If there is no such product, Airflow cannot start, a DAG doesn't import, or a run fails.
     """
     known = load_section(PROJECT, "registry", RegistryParams).products
-    every = [*known, INCIDENTS]
-    unknown = [name for name in products if name not in every]
+    every = [name for name in (*known, INCIDENTS) if has_dag(name)]
+    unknown = [name for name in products if name not in (*known, INCIDENTS)]
     if unknown:
         raise SignalboxError(
             f"release.yaml: registry.products has no {', '.join(unknown)}; there are "
-            f"{', '.join(every)}"
+            f"{', '.join((*known, INCIDENTS))}"
+        )
+    if lacking := [name for name in products if name not in every]:
+        raise SignalboxError(
+            f"{PROJECT / 'dags'} has no {lacking[0]}.py: this project has no such DAG; signalbox "
+            "init adds one"
         )
     if params and list(products) == [INCIDENTS]:
         raise SignalboxError(f"{INCIDENTS} takes no --param; change params.yaml")
@@ -148,27 +154,28 @@ def own_params(product: str, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(
-    console: Console, stack: Stack, dag: str, product: ProductParams, params: dict[str, Any]
+    console: Console, stack: Stack, name: str, product: ProductParams, params: dict[str, Any]
 ) -> ProductRun:
     api = AirflowApi(stack.address)
+    dag = dag_id(PROJECT, name)
     api.wait_for_dag(dag)
     run = api.trigger(dag, params)
     url = f"{stack.address}/dags/{dag}/runs/{run}"
     console.print(f"run {run} started; watch it at\n{url}", soft_wrap=True)
-    _to_the_end(console, api, dag, run)
-    name = saved_run(Ledger.of(PROJECT).entries(), dag, run)
-    if not name:
+    _to_the_end(console, api, name, run)
+    saved = saved_run(Ledger.of(PROJECT).entries(), dag, run)
+    if not saved:
         raise SignalboxError(f"run {run} ended, but the ledger has no saved run of it")
-    _apply(console, f"{RUNS}/{name}")
+    _apply(console, f"{RUNS}/{saved}")
     decision, because = show_decision(console, product)
     return ProductRun(
-        product=dag,
+        product=name,
         run=run,
         url=url,
-        saved=name,
+        saved=saved,
         decision=decision,
         because=because,
-        outcome=_print_outcome(console, dag, run),
+        outcome=_print_outcome(console, name, run),
         report=product.report or "",
         incidents=None,
     )
@@ -202,10 +209,11 @@ def answer_waiting(
     load_product(PROJECT, product)
     with _stack(console) as stack:
         api = AirflowApi(stack.address)
-        api.wait_for_dag(product)
+        dag = dag_id(PROJECT, product)
+        api.wait_for_dag(dag)
         waiting = {
             found: task
-            for found, task in api.waiting(product).items()
+            for found, task in api.waiting(dag).items()
             if task in TASKS and run in (None, found)
         }
         if len(waiting) != 1:
@@ -216,7 +224,7 @@ def answer_waiting(
                 f"(waiting: {known}){hint}"
             )
         [(found, task)] = waiting.items()
-        api.answer(product, found, task, approve=approve, reason=reason or None)
+        api.answer(dag, found, task, approve=approve, reason=reason or None)
         _to_the_end(console, api, product, found, answered=task)
         return Answered(
             product=product,
@@ -228,12 +236,13 @@ def answer_waiting(
 
 
 def _to_the_end(
-    console: Console, api: AirflowApi, dag: str, run: str, answered: str | None = None
+    console: Console, api: AirflowApi, product: str, run: str, answered: str | None = None
 ) -> None:
     """Follow a run, answer what it asks if that can be done here; a failure is an error."""
+    dag = dag_id(PROJECT, product)
 
     def answer(task: str) -> bool:
-        return task == answered or answer_question(console, api, dag, run, task)
+        return task == answered or answer_question(console, api, product, run, task)
 
     state = follow(api, dag, run, console, answer)
     if state not in ("success", WAITING):
@@ -241,8 +250,8 @@ def _to_the_end(
         raise SignalboxError(f"run {run} {state}; see the log above")
 
 
-def _print_outcome(console: Console, dag: str, run: str) -> list[str]:
-    lines = outcome_lines(PROJECT, dag, run)
+def _print_outcome(console: Console, product: str, run: str) -> list[str]:
+    lines = outcome_lines(PROJECT, product, run)
     print_lines(lines, console=console)
     return lines
 
@@ -343,21 +352,22 @@ def run_incidents(console: Console, api: AirflowApi, address: str, project: Path
     params = analysis_params(project)
     window = window_of(params.analysis)
     console.print(f"window {window.name}", highlight=False)
-    for dag in (*_FIRST, INCIDENTS):
+    incidents, *first = (dag_id(project, name) for name in (INCIDENTS, *_FIRST))
+    for dag in (*first, incidents):
         api.wait_for_dag(dag)
     begun = datetime.now(UTC)
-    api.unpause(INCIDENTS)
-    runs = {dag: api.trigger(dag, {}) for dag in _FIRST}
+    api.unpause(incidents)
+    runs = {dag: api.trigger(dag, {}) for dag in first}
     for dag, run in runs.items():
         console.print(f"{dag}: {address}/dags/{dag}/runs/{run}", soft_wrap=True)
         _succeeded(console, api, dag, run, follow(api, dag, run, console))
-    console.print(f"{INCIDENTS}: {address}/dags/{INCIDENTS}", soft_wrap=True)
+    console.print(f"{incidents}: {address}/dags/{incidents}", soft_wrap=True)
     run = _wait_for_incidents(console, api, params, window, begun)
     count, report = _show(console, params, window)
     return ProductRun(
         product=INCIDENTS,
         run=run,
-        url=f"{address}/dags/{INCIDENTS}/runs/{run}" if run else f"{address}/dags/{INCIDENTS}",
+        url=f"{address}/dags/{incidents}/runs/{run}" if run else f"{address}/dags/{incidents}",
         saved="",
         decision="",
         because=[],
@@ -377,19 +387,20 @@ def _wait_for_incidents(
     str
         Id of the last run; empty where an earlier one had made them.
     """
+    dag = dag_id(PROJECT, INCIDENTS)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        runs = api.runs_since(INCIDENTS, begun)
+        runs = api.runs_since(dag, begun)
         for run, state in runs.items():
             if state == "failed":
-                _succeeded(console, api, INCIDENTS, run, state)
+                _succeeded(console, api, dag, run, state)
         if any(state not in DONE for state in runs.values()):
             deadline = time.monotonic() + _PATIENCE_SECONDS
         elif _is_done(params, window):
             return max(runs, default="")
         if time.monotonic() > deadline:
             raise SignalboxError(
-                f"DAG {INCIDENTS} did not make the incidents of {window.name}; look at its runs, "
+                f"DAG {dag} did not make the incidents of {window.name}; look at its runs, "
                 "and whether another window is meant (aiops.analysis)"
             )
         time.sleep(1)

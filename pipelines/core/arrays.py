@@ -253,11 +253,57 @@ def as_array(lines: Any) -> Any:
     return lines.fill_null("") if lines.null_count else lines
 
 
-def _from_strings(lines: Sequence[str]) -> Any:
+def numbers_of(array: Any) -> NDArray[Any]:
+    """Return an Arrow array of numbers without nulls as it lies in memory.
+
+    Parameters
+    ----------
+    array : pyarrow.Array
+        Of a type of fixed width; ``to_numpy()`` would import pandas.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Not to be written to.
+    """
+    buffer = array.buffers()[1]
+    kind = np.dtype(array.type.to_pandas_dtype())
+    if buffer is None or not len(array):
+        return np.zeros(0, kind)
+    return np.frombuffer(buffer, kind)[array.offset : array.offset + len(array)]
+
+
+def as_indices(rows: NDArray[np.intp]) -> Any:
+    """Return row numbers as an Arrow array, without a copy and without importing pandas.
+
+    Parameters
+    ----------
+    rows : ndarray of intp, shape (n,)
+
+    Returns
+    -------
+    pyarrow.Int64Array, shape (n,)
+    """
     import pyarrow as pa
 
-    try:
-        return pa.array(lines, pa.large_string())
-    except UnicodeEncodeError:  # lone surrogates, left by a decoder that escapes what it can't read
-        whole = [line.encode("utf-8", "replace").decode() for line in lines]
-        return pa.array(whole, pa.large_string())
+    whole = np.ascontiguousarray(rows, np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(whole), [None, pa.py_buffer(whole)])
+
+
+def _from_strings(lines: Sequence[str | None]) -> Any:
+    # From buffers: pyarrow.array() would import pandas, which takes longer than 20,000 lines do.
+    import pyarrow as pa
+
+    texts = [line or "" for line in lines]
+    whole = "".join(texts)
+    sizes: Any = map(len, texts)
+    if not whole.isascii():
+        # Lone surrogates are left by a decoder that escapes what it can't read.
+        encoded = [text.encode("utf-8", "replace") for text in texts]
+        sizes, data = map(len, encoded), b"".join(encoded)
+    else:
+        data = whole.encode()
+    # Arrow's layout: offsets of shape (lines + 1,) into one run of bytes.
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(sizes, np.int64, len(texts)), out=offsets[1:])
+    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(data))

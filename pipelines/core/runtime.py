@@ -11,14 +11,41 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.settings import PositiveInt, Section, read_mapping, validate_section
+from pipelines.core.settings import PositiveInt, Section, Unset, read_mapping, validate_section
 
 RELEASE_CONFIG = Path("release.yaml")
 SECTIONS = frozenset(
-    {"approval", "registry", "scoring", "monitoring", "kpis", "privacy", "compliance", "runtime"}
+    {
+        "project",
+        "approval",
+        "registry",
+        "scoring",
+        "monitoring",
+        "kpis",
+        "privacy",
+        "compliance",
+        "runtime",
+    }
 )
 """Every section there may be: a misspelt one must not pass for "not given"."""
 DEFAULT_MEMORY_MB = 2048
+
+
+class ProjectParams(Section):
+    """Who this project is where several share an installation or an Airflow."""
+
+    name: Unset[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]] = None
+    """Begins the ids of the project's DAGs: ``churn`` makes ``churn.model_release``; null = they
+    have no project's name before them."""
+    airflow: Annotated[str, Field(min_length=1)] = ".airflow"
+    """Folder of the Airflow that runs the DAGs, relative to the project. Projects that name the
+    same one share it: its login, its port and its workers."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Port of Airflow's UI on loopback; null = 8080, or a free one if that is taken."""
+    keys: Unset[str] = None
+    """Folder of the secret keys, outside the project or ignored by git, where
+    ``SIGNALBOX_KEYS`` names none; null = ``~/.config/signalbox/keys``, which all projects of a user
+    share."""
 
 
 class RuntimeParams(Section):
@@ -63,3 +90,16 @@ def load_runtime(project: Path = Path()) -> RuntimeParams:
     file = project / RELEASE_CONFIG
     raw = read_sections(file).get("runtime")
     return validate_section(file, {} if raw is None else raw, RuntimeParams, "runtime")
+
+
+def load_project_params(project: Path = Path()) -> ProjectParams:
+    """Load section ``project`` of ``release.yaml``; without file or section the defaults.
+
+    Raises
+    ------
+    SignalboxError
+        One line a problem: the key's path, the value found, what is allowed.
+    """
+    file = project / RELEASE_CONFIG
+    raw = read_sections(file).get("project")
+    return validate_section(file, {} if raw is None else raw, ProjectParams, "project")

@@ -337,6 +337,44 @@ def folded(chapter: Chapter) -> Chapter:
     return replace(chapter, blocks=[*urgent, Fold(f"Show: {chapter.title}{holds}", rest)])
 
 
+SHOWN, PAGE = 8, 20
+"""Rows of a long table that stand open, and those behind the first of its folds."""
+
+
+def paged(table: Table, shown: int = SHOWN, page: int = PAGE) -> list[Block]:
+    """Show a long table's first rows; each fold behind them shows more, and holds the next fold.
+
+    Parameters
+    ----------
+    table : Table
+    shown : int, default `SHOWN`
+        Rows that stand open; some more do where a fold would hide only a few.
+    page : int, default `PAGE`
+        Rows behind the first fold; each further one holds twice as many, so that folds don't nest
+        without end.
+
+    Returns
+    -------
+    list of Block
+        The table alone if it is short.
+    """
+    if len(table.rows) <= shown + shown // 2:
+        return [table]
+    first = replace(table, rows=table.rows[:shown], note="", foot=())
+    more = join(table.caption, ", continued")
+    return [first, _more(replace(table, caption=more, mark="", rows=table.rows[shown:]), page)]
+
+
+def _more(table: Table, page: int) -> "Fold":
+    """Fold rows; behind the first `page` of them stands the next fold."""
+    rows, rest = table.rows[:page], table.rows[page:]
+    if len(rest) <= page // 2:
+        return Fold(f"Show {len(table.rows):,} more", [table])
+    label = f"Show {page:,} more of {len(table.rows):,}"
+    shown = replace(table, rows=rows, note="", foot=())
+    return Fold(label, [shown, _more(replace(table, rows=rest), 2 * page)])
+
+
 def _counted(blocks: Sequence[Block]) -> tuple[int, int]:
     """Count tables and charts, also within sections and folds."""
     tables = charts = 0

@@ -1,8 +1,12 @@
 """The chain of hashes: report → evidence → artifacts → ``dvc.lock`` → commit."""
 
 import json
+from collections.abc import Iterable
 
 from pipelines.core.errors import SignalboxError
+from pipelines.project.lock import LOCK as CODE_LOCK
+from pipelines.project.lock import foreign_code, has_lock
+from pipelines.project.lock import read_lock as read_code_lock
 from pipelines.verification.hashes import unpacked_sha256
 from pipelines.verification.pipeline import Lock, Locked, Stage, read_lock
 from pipelines.verification.project import LOCK, PIPELINE, OutsideError, Project
@@ -61,7 +65,9 @@ def _has_grown(project: Project, commit: str) -> bool:
     return old.endswith(b"\n") and any(file.read_bytes().startswith(old) for file in files)
 
 
-def check_pipeline(lock: Lock, stages: dict[str, Stage], params: object) -> Check:
+def check_pipeline(
+    lock: Lock, stages: dict[str, Stage], params: object, code: object = None
+) -> Check:
     """Check that ``dvc.lock`` records these stages, these commands, these parameters.
 
     Parameters
@@ -72,6 +78,8 @@ def check_pipeline(lock: Lock, stages: dict[str, Stage], params: object) -> Chec
         Name → stage of ``dvc.yaml``.
     params : dict of str to object
         Content of ``params.yaml``.
+    code : dict of str to object, optional
+        Content of ``signalbox.lock``, where the code is installed.
 
     Returns
     -------
@@ -86,7 +94,7 @@ def check_pipeline(lock: Lock, stages: dict[str, Stage], params: object) -> Chec
         if name not in stages:
             findings.append(Finding(LOCK, f"has a stage '{name}' that {PIPELINE} lacks"))
             continue
-        findings += _stage_findings(name, stages[name], locked.model_dump(), params)
+        findings += _stage_findings(name, stages[name], locked.model_dump(), params, code)
     return conclude(
         "pipeline",
         "dvc.lock against dvc.yaml and params.yaml",
@@ -95,8 +103,38 @@ def check_pipeline(lock: Lock, stages: dict[str, Stage], params: object) -> Chec
     )
 
 
+def check_code(project: Project, names: Iterable[str]) -> Check | None:
+    """Check that the installed code is the one that the project's stages were run by.
+
+    Parameters
+    ----------
+    project : Project
+        The clone.
+    names : iterable of str
+        Stages that the report follows from.
+
+    Returns
+    -------
+    Check or None
+        None where the code is part of the project: then it is held against its hash.
+    """
+    if not has_lock(project.root):
+        return None
+    title = "installed code"
+    try:
+        lock = read_code_lock(project.root)
+        others = [name for name in names if foreign_code(project.root, name)]
+    except SignalboxError as error:
+        return Check("code", title, Status.MISSING, str(error))
+    if not others:
+        return Check("code", title, Status.OK, f"it is that of {CODE_LOCK}, stage by stage")
+    findings = [Finding(CODE_LOCK, f"stage '{name}' was run by other code than is installed",
+                        status=Status.MISSING) for name in others]  # fmt: skip
+    return conclude("code", f"{title}: these stages need signalbox {lock.version}", "", findings)
+
+
 def _stage_findings(
-    name: str, stage: Stage, locked: dict[str, object], params: object
+    name: str, stage: Stage, locked: dict[str, object], params: object, code: object
 ) -> list[Finding]:
     if stage.strange:
         what = f"stage '{name}' uses {', '.join(stage.strange)}, which verify cannot read"
@@ -111,19 +149,23 @@ def _stage_findings(
         for path in sorted(paths ^ {entry["path"] for entry in entries}):
             where = PIPELINE if path in paths else LOCK
             findings.append(Finding(where, f"only there is {path} among {key} of '{name}'"))
-    return findings + _param_findings(name, stage, locked["params"], params)
+    for file, keys, now in (("params.yaml", stage.params, params), (CODE_LOCK, stage.code, code)):
+        findings += _param_findings(name, file, keys, locked["params"], now)
+    return findings
 
 
-def _param_findings(name: str, stage: Stage, ran: object, params: object) -> list[Finding]:
-    recorded = ran.get("params.yaml", {}) if isinstance(ran, dict) else {}
-    now = params if isinstance(params, dict) else {}
+def _param_findings(
+    name: str, file: str, keys: tuple[str, ...], ran: object, now: object
+) -> list[Finding]:
+    recorded = ran.get(file, {}) if isinstance(ran, dict) else {}
+    now = now if isinstance(now, dict) else {}
     findings = []
-    for key in sorted({*stage.params, *recorded}):
+    for key in sorted({*keys, *recorded}):
         before, after = _value(recorded, key), _value(now, key)
-        if before != after or key not in stage.params:
+        if before != after or key not in keys:
             key_path, old, new = _first_difference(key, before, after)
             what = f"{key_path} isn't what stage '{name}' ran with"
-            findings.append(Finding("params.yaml", what, repr(old), repr(new)))
+            findings.append(Finding(file, what, repr(old), repr(new)))
     return findings
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipelines.core.errors import SignalboxError
+from pipelines.project.lock import LOCK as CODE_LOCK
 
 _HOLE = re.compile(r"\$\{\s*([A-Za-z0-9_.-]+)\s*\}")
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}(\.dir)?$")]
@@ -143,6 +144,8 @@ class Stage:
         Paths of outs, metrics and plots.
     params : tuple of str
         Dotted keys of ``params.yaml``.
+    code : tuple of str
+        Dotted keys of ``signalbox.lock``, in a project whose code is installed.
     strange : tuple of str
         Parts whose meaning this reader doesn't know.
     """
@@ -151,6 +154,7 @@ class Stage:
     deps: frozenset[str]
     outs: frozenset[str]
     params: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
     strange: tuple[str, ...] = field(default=())
     """Parts whose meaning this reader doesn't know."""
 
@@ -267,7 +271,8 @@ def _stage(name: str, raw: Any, params: Any) -> Stage:
     filled = _fill(raw, params, name)
     outs = [entry for key in ("outs", "metrics", "plots") for entry in _list(filled, key)]
     sections = tuple(p for p in _list(filled, "params") if isinstance(p, str))
-    strange = [str(p) for p in _list(filled, "params") if not isinstance(p, str)]
+    others = [p for p in _list(filled, "params") if not isinstance(p, str)]
+    strange = [str(p) for p in others if not _is_code(p)]
     lists = ("deps", "outs", "metrics", "plots", "params")
     strange += [key for key in lists if key in filled and not isinstance(filled[key], list)]
     return Stage(
@@ -275,8 +280,13 @@ def _stage(name: str, raw: Any, params: Any) -> Stage:
         deps=frozenset(map(_path, _list(filled, "deps"))),
         outs=frozenset(map(_path, outs)),
         params=sections,
+        code=tuple(str(key) for p in others if _is_code(p) for key in p[CODE_LOCK]),
         strange=tuple(strange + [key for key in ("wdir", "foreach", "matrix") if key in filled]),
     )
+
+
+def _is_code(entry: Any) -> bool:
+    return isinstance(entry, dict) and set(entry) == {CODE_LOCK} and bool(entry[CODE_LOCK])
 
 
 def _list(stage: dict[str, Any], key: str) -> list[Any]:

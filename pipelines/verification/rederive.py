@@ -15,6 +15,7 @@ from typing import Any
 from pipelines.core.artifacts import MODEL, MODEL_INFO, evidence_of, metrics_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json
+from pipelines.project.lock import foreign_code, has_lock
 from pipelines.verification.hashes import Hasher
 from pipelines.verification.pipeline import Stage
 from pipelines.verification.project import Project
@@ -198,6 +199,8 @@ def _stage(project: Project, name: str, stage: Stage) -> list[Check]:
     if absent:
         sentence = f"needs {', '.join(absent)}, which isn't there"
         return [Check(check_id, title, Status.MISSING, sentence)]
+    if stage.code and (why := foreign_code(project.root, name)):
+        return [Check(check_id, title, Status.MISSING, f"could not be computed again: {why}")]
     try:
         with scratch(project, project.git.commit(), shared_cache=True) as directory:
             for path in stage.deps:
@@ -241,6 +244,8 @@ def _out_findings(path: str, recorded: Path, again: Path, now: Any, before: Any)
 def _train_again(directory: Path) -> str:
     """Return the module that does it in the commit's own code, which may be older than ours."""
     here = f"{__package__}.train_again"
+    if has_lock(directory):
+        return here
     older = "pipelines.proof.train_again"
     return here if (directory / f"{here.replace('.', '/')}.py").is_file() else older
 

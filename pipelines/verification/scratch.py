@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pipelines.core.artifacts import RELEASED
 from pipelines.core.errors import SignalboxError
+from pipelines.project.lock import SITE, has_lock
 from pipelines.verification.document import Given
 from pipelines.verification.hashes import Hasher
 from pipelines.verification.pipeline import Lock, Locked, read_lock
@@ -133,8 +134,13 @@ def call_dvc(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]
     )
 
 
-def environment() -> dict[str, str]:
+def environment(directory: Path | None = None) -> dict[str, str]:
     """Return the environment of child processes.
+
+    Parameters
+    ----------
+    directory : Path, optional
+        Where they run. If the code of the project there is installed, it is found as it is here.
 
     Returns
     -------
@@ -142,11 +148,19 @@ def environment() -> dict[str, str]:
         Nothing of the caller's project; our own ``python`` comes first in ``PATH``.
     """
     keep = {k: v for k, v in os.environ.items() if not k.startswith(_QUIET)}
+    if directory is not None and has_lock(directory):
+        keep["PYTHONPATH"] = os.pathsep.join([str(SITE), *_paths()])
     return {
         **keep,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{keep.get('PATH', '')}",
         "GIT_TERMINAL_PROMPT": "0",
     }
+
+
+def _paths() -> list[str]:
+    """Return the caller's ``PYTHONPATH``, made absolute."""
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [os.path.abspath(path) for path in named if path]
 
 
 @contextmanager
@@ -265,7 +279,7 @@ def run(command: str | list[str], directory: Path) -> None:
             line,
             shell=True,
             cwd=directory,
-            env=environment(),
+            env=environment(directory),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.core.artifacts import PARAMS
 from pipelines.core.errors import SignalboxError
 from pipelines.core.git import git_objects
+from pipelines.project.lock import LOCK as CODE_LOCK
 from pipelines.verification import chain, figures
 from pipelines.verification.document import Given, recognise
 from pipelines.verification.hashes import Hasher
@@ -302,6 +303,8 @@ def _hashes(report: Path, project: Project, history: Project) -> tuple[Verificat
     lock, own, name = files.lock, files.own, given.json_name
     missing = restore(project, own)
     form, document = figures.check_form(project, name)
+    code = chain.check_code(project, [stage for stage in own.stages if files.stages[stage].code])
+    result.checks += [] if code is None else [code]
     result.checks += [
         figures.check_copy(project, given, lock),
         form,
@@ -338,7 +341,9 @@ def _read(project: Project, given: Given) -> tuple[Files | None, Check]:
         return None, conclude("pipeline", "dvc.lock and dvc.yaml", "", [Finding(name, what)])
     names = needed(stages, given.json_name) or [*lock.stages, *stages]  # else no stage makes it
     own, mine = lock.part(names), {name: stage for name, stage in stages.items() if name in names}
-    return Files(lock, own, stages, params), chain.check_pipeline(own, mine, params)
+    code = project.root / CODE_LOCK
+    locked = load_yaml(code.read_bytes(), CODE_LOCK) if code.is_file() else None
+    return Files(lock, own, stages, params), chain.check_pipeline(own, mine, params, locked)
 
 
 def _advice(missing: list[str]) -> Check:

@@ -6,8 +6,8 @@ dvc.yaml would reach into running runs: a renamed stage's task would be "removed
 is half typed would stop them. Therefore
 
 - a task's own process draws the graph of *its* run, from the run's workspace;
-- the DAG processor draws the project, and what runs that began still need: stages that are no more,
-  and edges. Where the project cannot be read, it draws the newest of those runs.
+- the DAG processor draws the project, and what runs that began and aren't over still need: stages
+  that are no more, and edges. Where the project cannot be read, it draws the newest of those runs.
 
 Tasks that a run didn't begin with do nothing in it.
 """
@@ -26,6 +26,7 @@ from dvc_airflow.graph.edges import find_cycle
 from dvc_airflow.graph.params import ParamSpec, collect_params
 from dvc_airflow.grouping import Unit, group_stages
 from dvc_airflow.naming import task_ids
+from dvc_airflow.run_states import ended_runs
 from dvc_airflow.runtime.begun import begun_run, open_runs
 from dvc_airflow.runtime.run_key import RunKey
 from dvc_airflow.runtime.workspace import Workspace
@@ -110,7 +111,9 @@ def draw(project: Path, workspaces: Path, render: RenderConfig, key: RunKey, tas
     own = None if task in ("", OPEN) or not key.run_id else begun_run(workspaces, key)
     if own is not None:
         plans = [*_plans([own], render), *plans]
-    plans += _plans(open_runs(workspaces, key.dag_id, key.group), render)
+    # A stage's own process needs its own run; others only if its task is one of theirs.
+    if own is None or not any(task in (*plan.units, SAVE) for plan in plans):
+        plans += _plans(open_runs(workspaces, key.dag_id, key.group, ended_runs), render)
     if not plans:
         assert problem is not None
         raise problem

@@ -5,10 +5,18 @@ from typing import Any
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param, task
 
-ANOMALIES_READY = Asset(name="telemetry_anomalies", uri="signalbox://telemetry_anomalies")
-"""An event on it: a window's anomalies of metrics and logs are there."""
-SERVICE_MAP_READY = Asset(name="service_map", uri="signalbox://service_map")
-"""An event on it: a window's service map is there."""
+from signalbox_airflow.parsing import asset
+
+
+def anomalies_ready(project: Path) -> Asset:
+    """Return the asset an event on which says: a window's anomalies are there."""
+    return asset(project, "telemetry_anomalies")
+
+
+def service_map_ready(project: Path) -> Asset:
+    """Return the asset an event on which says: a window's service map is there."""
+    return asset(project, "service_map")
+
 
 WINDOW_FORM = {
     name: Param(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core.project import dag_id
 from signalbox_airflow.report_page import PREFIX as PAGES
 from signalbox_airflow.report_page import headers
 
@@ -60,7 +61,7 @@ def make_app(project: Path, report: Callable[[Path, str, bytes], bytes] | None =
 
     safe = _headers()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    allowed = [Depends(requires_access_dag(method="GET", param_dag_id=DAG))]
+    allowed = [Depends(requires_access_dag(method="GET", param_dag_id=dag_id(project, DAG)))]
 
     @app.get("/", dependencies=allowed)
     def listed() -> Response:

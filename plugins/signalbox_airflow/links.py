@@ -46,13 +46,13 @@ class _SavedRunLink(BaseOperatorLink):
         """Return the address, or nothing: a link must never keep a task's page from opening."""
         from dvc_airflow.runtime.run_key import RUNS, RunKey
         from pipelines.core.errors import SignalboxError
-        from pipelines.core.project import find_project
+        from pipelines.core.project import project_of_dag
         from pipelines.release.lifecycle.candidate import saved_commit
 
         run = RunKey(str(ti_key.dag_id), str(ti_key.run_id)).ref(RUNS).removeprefix(f"{RUNS}/")
         dag, _, name = run.partition("/")
         try:
-            project = find_project(__file__)
+            project = project_of_dag(str(ti_key.dag_id), __file__)
             commit = saved_commit(project, run)
             if not commit:
                 return ""
@@ -119,10 +119,11 @@ LINKS = [ReportLink(), EvidenceLink(), GateLink(), CommitLink()]
 def _product(project: Path, dag_id: str) -> Any:
     """Return what is released by a DAG; None if nothing is."""
     from pipelines.core.errors import SignalboxError
+    from pipelines.core.project import dag_name
     from pipelines.release.registry.read import load_product
 
     try:
-        return load_product(project, dag_id)
+        return load_product(project, dag_name(dag_id))
     except SignalboxError:
         return None
 

@@ -35,10 +35,10 @@ class TelemetryListener:
     Parameters
     ----------
     find_project
-        Returns the project's top directory; called when there is something to write.
+        Returns the top directory of a DAG's project; called when there is something to write.
     """
 
-    def __init__(self, find_project: Callable[[], Path]) -> None:
+    def __init__(self, find_project: Callable[[str], Path]) -> None:
         self._find_project = find_project
 
     @hookimpl
@@ -65,7 +65,7 @@ class TelemetryListener:
         """
         self._safely("success", _run, dag_run, None)
         try:
-            folder = self._find_project() / FOLDER
+            folder = self._find_project(str(dag_run.dag_id)) / FOLDER
             for what in open_tasks(folder, str(dag_run.dag_id)):
                 told = {**what, "run_id": dag_run.run_id, "try_number": None, "error": None}
                 record("success", told, datetime.now(UTC), folder)
@@ -74,7 +74,7 @@ class TelemetryListener:
 
     def _safely(self, state: str, describe: Any, subject: Any, error: Any) -> None:
         try:
-            folder = self._find_project() / FOLDER
+            folder = self._find_project(str(subject.dag_id)) / FOLDER
             record(state, describe(subject, error), datetime.now(UTC), folder)
         except Exception:  # a listener that raises would disturb the task it watches
             log.exception("telemetry of Airflow could not be written")

@@ -14,17 +14,43 @@ from typing import Any
 
 from airflow.sdk import Asset
 
+from pipelines.core.project import find_project, project_name, use_keys_of
+
 OWNER = "signalbox"
 """Who answers for a DAG, as Airflow shows and filters it."""
 
-RETRAIN = Asset(name="retrain/model_release", uri="signalbox://retrain/model_release")
-"""An event on it asks the DAG model_release for a new training."""
 
 DOCS = "/signalbox-docs"
 """Where Airflow's own server shows the pages of ``docs/``: see `signalbox_airflow.docs_page`."""
 
 PARAMS_SCHEMA = "params.schema.json"
 """The JSON schema of ``params.yaml``, from which the forms take titles, choices and limits."""
+
+
+def project_of_file(file: str) -> Path:
+    """Return the project of a DAG file; what its tasks do uses that project's keys.
+
+    Parameters
+    ----------
+    file : str
+        ``__file__`` of the DAG file.
+    """
+    project = find_project(file)
+    use_keys_of(project)
+    return project
+
+
+def asset(project: Path, name: str) -> Asset:
+    """Return one of a project's own assets; those of a project with a name begin with it."""
+    begin = project_name(project)
+    full = f"{begin}/{name}" if begin else name
+    return Asset(name=full, uri=f"signalbox://{full}")
+
+
+def retrain(project: Path) -> Asset:
+    """Return the asset an event on which asks the project's DAG model_release for a training."""
+    return asset(project, "retrain/model_release")
+
 
 _ON_REJECT = "stop"
 """The one `on_reject` that asks nothing of the approvers; the other is checked by the model."""
@@ -102,8 +128,9 @@ def params_schema(project: Path) -> str | None:
     """
     if (project / PARAMS_SCHEMA).is_file():
         return PARAMS_SCHEMA
-    installed = Path(__file__).parent / PARAMS_SCHEMA
-    return str(installed) if installed.is_file() else None
+    here = Path(__file__).parent
+    installed = (here / PARAMS_SCHEMA, here.parents[1] / PARAMS_SCHEMA)  # a wheel's, and a tree's
+    return next((str(file) for file in installed if file.is_file()), None)
 
 
 def renamed_params() -> Mapping[str, str]:

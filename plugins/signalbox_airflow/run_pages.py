@@ -14,6 +14,7 @@ from pipelines.core.artifacts import EVIDENCE, evidence_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.evidence import Evidence, Figure
 from pipelines.core.git import git
+from pipelines.core.project import dag_name
 from pipelines.release.lifecycle.candidate import GateDecision, read_decision
 from pipelines.release.lifecycle.files import CommitFiles
 from pipelines.release.registry.read import ProductParams, load_product
@@ -214,7 +215,7 @@ def _details(details: dict[str, Any]) -> list[Block]:
 
 def _product(project: Path, dag_id: str) -> ProductParams | None:
     try:
-        return load_product(project, dag_id)
+        return load_product(project, dag_name(dag_id))
     except SignalboxError:
         return None
 

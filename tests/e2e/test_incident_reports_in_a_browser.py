@@ -9,11 +9,16 @@ from pipelines.aiops.report.incidents.links import anchor
 from tests.e2e.browser import browser, resize
 from tests.e2e.page_checks import (
     WIDTHS,
+    as_printed,
     check_charts_are_readable_on_a_phone,
     check_it_prints_on_a4,
     check_links_arrive,
     check_nothing_sticks_out,
     check_only_boxes_scroll_on_a_phone,
+    cut_off_in_print,
+    dark_in_print,
+    folded_in_print,
+    open_folds,
     open_page,
 )
 from tests.unit.aiops.report.incidents import cases, worlds
@@ -77,14 +82,19 @@ def test_every_link_arrives(shown):
     check_links_arrive(shown, elsewhere)
 
 
-def test_it_prints_on_several_a4_pages(shown):
+def test_it_prints_whole_on_several_a4_pages(shown):
     check_it_prints_on_a4(shown)
+    with as_printed(shown):
+        assert cut_off_in_print(shown) == []
+        assert dark_in_print(shown) == []
+        assert folded_in_print(shown) == []
 
 
 @pytest.mark.parametrize("name", ["incidents", "anomalies"])
 @pytest.mark.parametrize("kind", ["plain", "hostile"])
 def test_on_a_phone_only_tables_scroll_and_charts_stay_readable(places, driver, kind, name):
     open_page(driver, places[kind] / f"{name}.html")
+    open_folds(driver)
     check_only_boxes_scroll_on_a_phone(driver)
     check_charts_are_readable_on_a_phone(driver)
 
@@ -102,7 +112,8 @@ def test_a_reader_goes_from_incident_to_plot_to_lines_to_the_map_and_back(places
 
 
 def follow(driver, start):
-    """Go where the first link leads that can be seen and whose address starts so."""
+    """Go where the first link leads that can be seen, unfolded, and whose address starts so."""
+    open_folds(driver)
     links = driver.find_elements("css selector", f"main a[href^='{start}']")
     # No click: the page may still be scrolling to where the last link led.
     driver.get(next(link for link in links if link.is_displayed()).get_attribute("href"))

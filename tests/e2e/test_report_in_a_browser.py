@@ -61,7 +61,7 @@ def shown(request, pages, driver):
 
 
 @pytest.mark.parametrize("kind", ["plain", "hostile", "wide"])
-@pytest.mark.parametrize(("width", "height", "screens"), [(1440, 900, 3), (390, 844, 3.3)])
+@pytest.mark.parametrize(("width", "height", "screens"), [(1440, 900, 3), (390, 844, 3)])
 def test_the_first_view_is_short_whatever_the_table(pages, driver, kind, width, height, screens):
     open_page(driver, pages[kind])
     resize(driver, width, height)

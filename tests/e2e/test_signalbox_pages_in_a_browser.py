@@ -20,7 +20,14 @@ from pipelines.aiops.params.artifacts import ANOMALIES_HTML, INCIDENTS, INCIDENT
 from pipelines.aiops.report.incidents.windows_page import windows_page
 from pipelines.reporting.page import render
 from tests.e2e.browser import browser, need_browser, resize
-from tests.e2e.page_checks import boxes_that_scroll_sideways
+from tests.e2e.page_checks import (
+    as_printed,
+    boxes_that_scroll_sideways,
+    check_it_prints_on_a4,
+    cut_off_in_print,
+    dark_in_print,
+    folded_in_print,
+)
 from tests.support.judged_runs import ask, figure, judged_run, release_candidate
 from tests.unit.release.lifecycle.product import PRODUCT, make_project
 from tests.unit.signalbox_airflow.test_pages_of_windows import TOLD, WINDOW
@@ -213,16 +220,33 @@ def test_the_keyboard_reaches_the_page_over_its_navigation(driver: "Chrome", ser
     assert driver.execute_script(outline) != "none"
 
 
-@pytest.mark.parametrize("page", ["/", "/releases", "/ledger"])
-def test_a_page_prints_without_its_navigation(driver: "Chrome", server: str, page: str) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_prints_whole_and_without_its_navigation(
+    driver: "Chrome", server: str, page: str
+) -> None:
     _open(driver, f"{server}/signalbox{page}")
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    try:
-        for selector in (".bar", ".skip"):
-            assert not driver.find_element("css selector", selector).is_displayed()
+    with as_printed(driver):
+        for selector in (".bar", ".skip", "form", "button"):
+            assert not any(e.is_displayed() for e in driver.find_elements("css selector", selector))
         assert driver.find_element("css selector", "h1").is_displayed()
-    finally:
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        assert cut_off_in_print(driver) == []
+        assert dark_in_print(driver) == []
+        assert folded_in_print(driver) == []
+    check_it_prints_on_a4(driver, more_than=0)
+
+
+def test_a_hash_is_short_to_read_and_whole_to_copy_and_print(driver: "Chrome", server: str) -> None:
+    _open(driver, f"{server}/signalbox/releases")
+    found = driver.find_element("css selector", "code.long")
+    whole = found.get_attribute("title")
+    assert whole
+    assert re.fullmatch("[0-9a-f]{40}", whole)
+    copied = """getSelection().selectAllChildren(arguments[0]); return String(getSelection())"""
+    assert driver.execute_script(copied, found) == whole
+    rest = found.find_element("css selector", ".rest")
+    assert rest.size["width"] < 1
+    with as_printed(driver):
+        assert rest.size["width"] > 50
 
 
 def _axe() -> str:

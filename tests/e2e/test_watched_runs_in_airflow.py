@@ -15,13 +15,13 @@ from tests.e2e.stack import wait
 
 pytestmark = pytest.mark.e2e
 
-DAG = "watched"
+DAG, RETRIED = "watched", "retried"
 FILE = """
 from airflow.sdk import DAG
 from dvc_airflow import DvcTaskGroup, ExecutionConfig
 
 with DAG({dag!r}, schedule=None):
-    DvcTaskGroup({project!r}, execution=ExecutionConfig(mode="watcher"))
+    DvcTaskGroup({project!r}, ["after", "beside"], execution=ExecutionConfig(mode="watcher"))
 """
 PIPELINE = """
 stages:
@@ -37,6 +37,21 @@ stages:
     - cp a.txt d.txt
     deps: [a.txt]
     outs: [d.txt]
+  shaky:
+    cmd: if rm {flags}/once; then echo it breaks once; false; else cp in.txt e.txt; fi
+    deps: [in.txt]
+    outs: [e.txt]
+  reader: {{cmd: cp e.txt f.txt, deps: [e.txt], outs: [f.txt]}}
+"""
+STAGES = ("first", "broken", "after", "beside")
+RETRIED_FILE = """
+from airflow.sdk import DAG
+from dvc_airflow import DvcTaskGroup, ExecutionConfig
+
+stages = {{"shaky": {{"retries": 1, "retry_delay": 1}}}}
+with DAG({dag!r}, schedule=None):
+    execution = ExecutionConfig(mode="watcher", stages=stages)
+    DvcTaskGroup({project!r}, ["reader"], execution=execution)
 """
 
 
@@ -61,7 +76,8 @@ class Watched:
         wait(lambda: self.airflow.state(DAG, run) not in ("success", "failed"), 60)
 
     def statuses(self, run: str) -> dict[str, str]:
-        return self.airflow.result(DAG, run, "save_run")["statuses"]
+        found: dict[str, str] = self.airflow.result(DAG, run, "save_run")["statuses"]
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +101,15 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         (project / ".gitignore").write_text("/runs/\n")
         call("git", "add", "-A")
         call("git", "commit", "-qm", "start")
-        text = FILE.format(dag=DAG, project=str(project))
-        (airflow.home / "dags" / "watched.py").write_text(text)
-        wait(lambda: airflow.client.get(f"/api/v2/dags/{DAG}").is_success, 120)
+        for dag, text in ((DAG, FILE), (RETRIED, RETRIED_FILE)):
+            file = airflow.home / "dags" / f"{dag}.py"
+            file.write_text(text.format(dag=dag, project=str(project)))
+
+        def are_known() -> bool:
+            found = [airflow.client.get(f"/api/v2/dags/{dag}") for dag in (DAG, RETRIED)]
+            return all(answer.is_success for answer in found)
+
+        wait(are_known, 120)
         yield Watched(airflow, project, flags)
 
 
@@ -114,7 +136,7 @@ def test_a_failed_stage_fails_its_task_and_runs_by_itself_when_it_is_cleared(
 
     assert airflow.finished(DAG, run) == "success", watched.states(run)
     assert set(watched.states(run).values()) == {"success"}
-    assert watched.statuses(run) == dict.fromkeys(("first", "broken", "after", "beside"), "ran")
+    assert watched.statuses(run) == dict.fromkeys(STAGES, "ran")
     assert "stage 'broken': ran" in airflow.log(DAG, run, "broken", attempt=2)
 
 
@@ -125,7 +147,7 @@ def test_a_run_whose_stages_are_cached_starts_two_processes(watched: Watched) ->
     found = airflow.get(f"{RUNS.format(DAG)}/{run}/taskInstances".replace("+", "%2B"))
     started = {ti["task_id"] for ti in found["task_instances"] if ti["pid"] is not None}
     assert started == {"open_workspace", "save_run"}
-    assert set(watched.statuses(run)) == {"first", "broken", "after", "beside"}
+    assert set(watched.statuses(run)) == set(STAGES)
     assert "ran" not in watched.statuses(run).values()
     assert "'first'" in airflow.log(DAG, run, "first")
 
@@ -162,6 +184,47 @@ def test_a_cancelled_run_leaves_no_process_and_runs_again_when_it_is_cleared(
     watched.clear(run)
     assert airflow.finished(DAG, run) == "success", watched.states(run)
     assert watched.statuses(run)["beside"] == "ran"
-    told = airflow.log(DAG, run, "beside", attempt=2)
-    assert "stage 'beside': ran" in told
-    assert "runs its own stages" not in told
+    assert_watched(airflow, run, attempt=2)
+    assert "stage 'beside': ran" in airflow.log(DAG, run, "beside", attempt=2)
+
+
+def assert_watched(airflow: Airflow, run: str, attempt: int) -> None:
+    for stage in STAGES:
+        assert "runs its own stages" not in airflow.log(DAG, run, stage, attempt)
+
+
+def test_a_run_that_is_cleared_while_it_runs_ends_its_process_and_runs_in_another(
+    watched: Watched,
+) -> None:
+    airflow = watched.airflow
+    (watched.project / "in.txt").write_text("yet something else\n")
+    (watched.flags / "pid").unlink(missing_ok=True)
+    (watched.flags / "wait").touch()
+    run = airflow.trigger(DAG)
+    wait((watched.flags / "pid").exists, 120)
+    wait(lambda: watched.states(run)["first"] == "success", 60)
+    shell = psutil.Process(int((watched.flags / "pid").read_text()))
+
+    watched.clear(run)
+
+    _, alive = psutil.wait_procs([shell], timeout=60)
+    assert alive == []
+    (watched.flags / "wait").unlink()
+    assert airflow.finished(DAG, run) == "success", watched.states(run)
+    assert watched.statuses(run)["beside"] == "ran"
+    assert_watched(airflow, run, attempt=2)
+
+
+def test_a_stage_that_is_tried_again_runs_by_itself_and_what_reads_from_it_after_it(
+    watched: Watched,
+) -> None:
+    airflow = watched.airflow
+    (watched.flags / "once").touch()
+    run = airflow.trigger(RETRIED)
+    assert airflow.finished(RETRIED, run) == "success", airflow.states(RETRIED, run)
+    assert set(airflow.states(RETRIED, run).values()) == {"success"}
+    assert "it breaks once" in airflow.log(RETRIED, run, "shaky")
+    assert "runs its own stages" in airflow.log(RETRIED, run, "shaky", attempt=2)
+    assert "runs its own stages" in airflow.log(RETRIED, run, "reader")
+    statuses = airflow.result(RETRIED, run, "save_run")["statuses"]
+    assert statuses == {"shaky": "ran", "reader": "ran"}

@@ -572,16 +572,34 @@ class HarmfulRuleDetails(Details):
     command: str
 
 
+class RuleSaved(Details):
+    """What a rule in production saved: alerts it held, pages (an estimate, as `RuleOutcome`)."""
+
+    rule: str
+    alerts: int
+    pages_saved: float
+
+
+class SinceRelease(Details):
+    """What released rules saved, replayed on the alerts since `start` (UTC)."""
+
+    start: str
+    end: str
+    rules: list[RuleSaved]
+
+
 class WatchDetails(Details):
     """Details of ``watch_rules``; `released` is the release that was watched, if there is one.
 
     `shadow`: whether its rules are in shadow, in no file. `window`: when `effect` was measured.
+    `since_release` is None where the history holds no alert since the commit that was released.
     """
 
     released: str | None
     shadow: bool = False
     window: tuple[str, str] | None = None
     effect: Outcome | None = None
+    since_release: SinceRelease | None = None
     harmful_rules: list[HarmfulRuleDetails]
 
 

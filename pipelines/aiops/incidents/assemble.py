@@ -27,6 +27,7 @@ from pipelines.aiops.incidents.model import (
     Incident,
     PastIncident,
     Similar,
+    Subject,
     SubjectSignal,
     name_of_finding,
 )
@@ -249,6 +250,11 @@ class _Context:
             self._places[finding.id] = places_of(subject, self.graph, finding.service)
         return self._places[finding.id]
 
+    def subjects(self, findings: Sequence[Finding]) -> tuple[Subject, ...]:
+        """Give what findings are about, by first finding."""
+        found = [subject_of(finding, self.graph, self.labels) for finding in findings]
+        return tuple(dict.fromkeys(one for one in found if one is not None))
+
     def signals(self, findings: Sequence[Finding]) -> list[SubjectSignal]:
         """Turn an incident's findings into evidence about subjects, for the ranking of causes."""
         return subject_signals(findings, self.graph, self.together, self.labels)
@@ -311,6 +317,7 @@ def _incident(
         timeline=_timeline([*findings, *background], changes),
         causes=tuple(causes),
         similar=known.past_index.similar(own, start),
+        subjects=known.subjects(findings),
     )
 
 

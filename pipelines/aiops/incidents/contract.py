@@ -207,6 +207,14 @@ def _named(name: str, graph: Graph) -> Subject:
     return Subject(_kind(name), name)
 
 
+Pairs = dict[str, set[tuple[str, str]]]
+
+
+def _graph(found: Pairs) -> Graph:
+    calls, instance_of, runs_on, depends_on = (frozenset(found[name]) for name in RELATIONS)
+    return Graph(calls, instance_of, runs_on, depends_on)
+
+
 def relations_of(label_sets: Iterable[Mapping[str, str]], names: SubjectLabels = LABELS) -> Graph:
     """Collect what labels say of relations: a pod beside a node runs on it.
 
@@ -221,7 +229,7 @@ def relations_of(label_sets: Iterable[Mapping[str, str]], names: SubjectLabels =
     -------
     Graph
     """
-    found: dict[str, set[tuple[str, str]]] = {name: set() for name in RELATIONS}
+    found: Pairs = {name: set() for name in RELATIONS}
     for labels in label_sets:
         service, host = service_of(labels), _first(labels, names.host)
         instance = _first(labels, names.instance)
@@ -242,7 +250,7 @@ def relations_of(label_sets: Iterable[Mapping[str, str]], names: SubjectLabels =
             found["calls"].add((caller, callee))
         if (own := _named_service(labels)) and (base := _first(labels, names.database)):
             found["depends_on"].add((own, base))
-    return Graph(**{name: frozenset(pairs) for name, pairs in found.items()})
+    return _graph(found)
 
 
 def read_relations(path: Path) -> Graph:
@@ -262,7 +270,7 @@ def read_relations(path: Path) -> Graph:
     SignalboxError
         If it can't be read, has other columns, or a row names no relation or no subject.
     """
-    found: dict[str, set[tuple[str, str]]] = {name: set() for name in RELATIONS}
+    found: Pairs = {name: set() for name in RELATIONS}
     for number, row in enumerate(_relation_rows(path), start=1):
         source, relation, target = ((row[key] or "").strip() for key in RELATION_COLUMNS)
         if relation not in RELATIONS or not source or not target:
@@ -271,7 +279,7 @@ def read_relations(path: Path) -> Graph:
                 f"target and one of the relations {', '.join(RELATIONS)}"
             )
         found[relation].add((source, target))
-    return Graph(**{name: frozenset(pairs) for name, pairs in found.items()})
+    return _graph(found)
 
 
 RELATION_COLUMNS = ("source", "relation", "target")

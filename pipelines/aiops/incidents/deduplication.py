@@ -61,7 +61,7 @@ def deduplicate_findings(
 
 
 def _key(finding: Finding, subject: Subject | None) -> tuple[str, ...]:
-    where = (finding.service,)
+    where: tuple[str, ...] = (finding.service,)
     if subject is not None and (subject.kind != "instance" or not finding.service):
         where = (subject.kind, subject.name)
     if finding.kind == "missing_data":

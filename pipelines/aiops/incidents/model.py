@@ -528,7 +528,7 @@ class Incident:
     start_us, end_us : int
         First start and last end of the findings, microseconds since 1970.
     affected : tuple of str
-        Services with findings, by first finding.
+        Services with findings, by first finding; an instance or a host where no service is known.
     exposed : tuple of str
         Services that call an affected one, directly or through others, and show nothing yet.
     findings : tuple of str
@@ -539,6 +539,8 @@ class Incident:
         Suspected services, the likeliest first.
     similar : tuple of Similar
         Past incidents that resemble it most.
+    subjects : tuple of Subject
+        What findings are about, by first finding.
     """
 
     id: str
@@ -551,6 +553,13 @@ class Incident:
     timeline: tuple[Entry, ...]
     causes: tuple[Cause, ...]
     similar: tuple[Similar, ...] = field(default_factory=tuple)
+    subjects: tuple[Subject, ...] = field(default_factory=tuple)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Affected services, without hosts and instances of unknown services."""
+        others = {one.name for one in self.subjects if one.kind in ("host", "instance")}
+        return tuple(name for name in self.affected if name not in others)
 
     def as_json(self) -> dict[str, Any]:
         """Return JSON values with keys in a fixed order."""
@@ -565,6 +574,7 @@ class Incident:
             "timeline": [vars(entry) for entry in self.timeline],
             "causes": [cause.as_json() for cause in self.causes],
             "similar": [{**vars(s), "shared": list(s.shared)} for s in self.similar],
+            "subjects": [dict(vars(subject)) for subject in self.subjects],
         }
 
 

@@ -57,8 +57,8 @@ def alertmanager_payload(incident: Incident) -> list[dict[str, Any]]:
     """
     suspect = incident.causes[0].service if incident.causes else ""
     labels = {"alertname": ALERTNAME, "incident": incident.id}
-    if incident.affected:
-        labels["service"] = incident.affected[0]
+    if incident.services:
+        labels["service"] = incident.services[0]
     causes = [
         f"{i}. {cause.service} ({cause.score:.1f}): {'; '.join(cause.evidence)}"
         for i, cause in enumerate(incident.causes[:CAUSES], start=1)

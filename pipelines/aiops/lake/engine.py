@@ -26,10 +26,13 @@ def connect(memory_mb: int = DEFAULT_MEMORY_MB) -> Any:
         program.
     """
     import tempfile
+    from uuid import uuid4
 
     import duckdb
 
-    folder = Path(tempfile.gettempdir()) / "signalbox-engine"
+    # The engine names its files alike everywhere: in one folder, two processes that spill at once
+    # (stages in parallel, or two projects) would write over each other's rows.
+    folder = Path(tempfile.gettempdir()) / f"signalbox-engine-{uuid4().hex}"
     raw = duckdb.connect(":memory:")
     raw.execute(f"SET memory_limit='{memory_mb}MB'")
     raw.execute("SET TimeZone='UTC'")

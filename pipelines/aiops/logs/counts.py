@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipelines.aiops.logs.settings import DEFAULT, LogAnomalySettings
 from pipelines.aiops.logs.templates import Mined, Template, TemplateStore, mine
 from pipelines.aiops.logs.templates.mining import first_rows
+from pipelines.aiops.logs.templates.store import id_of
 from pipelines.aiops.logs.templates.variables import values_in
 from pipelines.core.arrays import as_array
 from pipelines.core.time import DAY_US, HOUR_US
@@ -31,10 +32,11 @@ COUNTS = pa.schema(
      ("severity", pa.int8()), ("first_line", pa.string())]
 )  # fmt: skip
 VALUES = pa.schema(
-    # Value null: more than are kept. Hours: distinct hours in which it came.
+    # Value null: more than are kept. Hours: distinct hours in which it came. Form: id of the
+    # template's key when it was counted; under another key a slot is another variable.
     [("service", pa.string()), ("template", pa.string()), ("slot", pa.int32()),
      ("value", pa.string()), ("count", pa.int64()), ("hour_us", pa.int64()),
-     ("first_us", pa.int64())]
+     ("first_us", pa.int64()), ("form", pa.string())]
 )  # fmt: skip
 _COUNTED_KINDS = {"number", "word", "id", "boolean", "null", "quoted", "text"}
 _MAX_VALUE = 200
@@ -194,7 +196,7 @@ def _values(mined: Mined, rows: _Rows, settings: LogAnomalySettings) -> pa.Table
         if few:
             columns = _read(template, rows.body, at)
             for slot in few:
-                parts += _slot((template.id, slot), columns[slot], rows, at, settings)
+                parts += _slot((template, slot), columns[slot], rows, at, settings)
     if not parts:
         return VALUES.empty_table()
     keys = ("service", "template", "slot", "value", "hour_us")
@@ -206,7 +208,7 @@ def _read(template: Template, body: Any, rows: NDArray[np.intp]) -> list[list[st
 
 
 def _slot(
-    name: tuple[str, int],
+    name: tuple[Template, int],
     texts: list[str],
     lines: _Rows,
     rows_of: NDArray[np.intp],
@@ -242,10 +244,11 @@ def _slot(
         values, sizes_, hours_, begins = zip(*rows, strict=True)
         n = len(rows)
         found.append(pa.table(
-            [pa.array([services[service]] * n, pa.string()), pa.array([template] * n, pa.string()),
-             pa.array([slot] * n, pa.int32()), pa.array(values, pa.string()),
-             pa.array(sizes_, pa.int64()), pa.array(hours_, pa.int64()),
-             pa.array(begins, pa.int64())],
+            [pa.array([services[service]] * n, pa.string()),
+             pa.array([template.id] * n, pa.string()), pa.array([slot] * n, pa.int32()),
+             pa.array(values, pa.string()), pa.array(sizes_, pa.int64()),
+             pa.array(hours_, pa.int64()), pa.array(begins, pa.int64()),
+             pa.array([id_of(template.key)] * n, pa.string())],
             schema=VALUES,
         ))  # fmt: skip
     return found

@@ -183,10 +183,11 @@ class GroupIncidentsParams(Section):
     relations
         A table, CSV or Parquet, with columns ``source``, ``relation``, ``target``, as in
         ``cart-0,runs_on,node-6``; relations are ``calls``, ``instance_of``, ``runs_on`` and
-        ``depends_on``. It adds to what the map and labels say.
+        ``depends_on``. It adds to what the map and labels say. DVC watches it if it lies in the
+        lake's folder.
     same_service_gap_minutes, neighbour_gap_minutes, global_gap_minutes
-        How far apart linked findings may start: at the same service, at services of which one calls
-        the other, at any services if no map is known.
+        How far apart linked findings may start: at the same subject, at subjects of which one calls
+        the other or runs on it, at any subjects of which nothing else is known.
     max_incident_minutes
         A chain of linked findings is cut after so long.
     background_days, background_share

@@ -27,7 +27,9 @@ from pipelines.reporting.blocks import (
     Table,
     Text,
     Tone,
+    folded,
     join,
+    paged,
     strong,
 )
 from pipelines.reporting.charts.axes import short_number
@@ -239,9 +241,9 @@ def _finding_row(finding: Finding, targets: LinkTargets) -> Row:
     )
 
 
-OPEN_SERVICE_ROWS, MOST_ROWS, OPEN_SERVICES = 30, 500, 15
-OPEN_CARDS = 4
-"""Findings of a service that stand open; the others fold."""
+MOST_ROWS, OPEN_SERVICES = 500, 8
+OPEN_CARDS = 1
+"""Findings of the first service that stand open; the others, and those of other services, fold."""
 
 
 def chapters(inputs: Inputs, targets: LinkTargets, sources: Sources) -> list[Chapter]:
@@ -273,7 +275,8 @@ def chapters(inputs: Inputs, targets: LinkTargets, sources: Sources) -> list[Cha
     )
     all_found = by_service(inputs.found.values())
     sections: list[Block] = [
-        _section(service, len(all_found[service]), inputs, targets) for service in targets.findings
+        _section(service, len(all_found[service]), inputs, targets, OPEN_CARDS if n == 0 else 0)
+        for n, service in enumerate(targets.findings)
     ]
     blocks = [how, *sections[:OPEN_SERVICES]]
     rest = sections[OPEN_SERVICES:]
@@ -300,10 +303,7 @@ def _overview(found: Mapping[str, list[Finding]], targets: LinkTargets, mark: Te
         Column("Incidents"),
         Column("On the map"),
     ]
-    blocks: list[Block] = [Table("Services with findings", columns, rows[:OPEN_SERVICE_ROWS], mark)]
-    if len(rows) > OPEN_SERVICE_ROWS:
-        label = f"The next {wording.number_of(len(rows) - OPEN_SERVICE_ROWS, 'service')}"
-        blocks.append(Fold(label, [Table(label, columns, rows[OPEN_SERVICE_ROWS:])]))
+    blocks = paged(Table("Services with findings", columns, rows, mark))
     if len(found) > MOST_ROWS:
         blocks.append(
             Prose(f"{wording.number_of(len(found) - MOST_ROWS, 'service')} more left out.")
@@ -325,16 +325,16 @@ def _service_row(service: str, found: Sequence[Finding], targets: LinkTargets) -
     )
 
 
-def _section(service: str, count: int, inputs: Inputs, targets: LinkTargets) -> Section:
-    """Show findings with a plot or lines as cards, the others in a table."""
+def _section(service: str, count: int, inputs: Inputs, targets: LinkTargets, shown: int) -> Section:
+    """Show findings with a plot or lines as cards, `shown` of them open, the others in a table."""
     found = targets.findings[service]
     pictured = [finding for finding in found if _pictured(finding, inputs)]
     rest = [finding for finding in found if not _pictured(finding, inputs)]
     cards: list[Block] = [card(finding, inputs, targets) for finding in pictured]
-    blocks: list[Block] = [Prose(_about(service, count, targets), quiet=True), *cards[:OPEN_CARDS]]
-    if len(cards) > OPEN_CARDS:
-        label = f"{wording.number_of(len(cards) - OPEN_CARDS, 'more finding')} with plots"
-        blocks.append(Fold(label, cards[OPEN_CARDS:]))
+    blocks: list[Block] = [Prose(_about(service, count, targets), quiet=True), *cards[:shown]]
+    if len(cards) > shown:
+        label = wording.number_of(len(cards) - shown, "more finding" if shown else "finding")
+        blocks.append(Fold(f"{label} with plots", cards[shown:]))
     if rest:
         blocks += row_table(rest, targets, fold=bool(cards))
     return Section(anchor("service", service), wording.shown(service), blocks)
@@ -391,8 +391,8 @@ def make_page(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Page:
         notice=links.notice(inputs),
         chapters=[
             *chapters(inputs, targets, sources),
-            coverage.of_anomalies(inputs, sources),
-            index.chapter(sources),
+            folded(coverage.of_anomalies(inputs, sources)),
+            folded(index.chapter(sources)),
         ],
         foot=index.foot(Path(f"reports/{KIND}.json")),
         styles=("folds.css", "incidents.css"),

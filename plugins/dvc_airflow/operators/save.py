@@ -20,6 +20,7 @@ from dvc_airflow.runtime.save import SavedRun, save_run
 from dvc_airflow.runtime.workspace import Workspace, ensure_workspace, in_use
 
 _RUNNING = ("running", "queued")
+_NOT_FOUND = 404
 
 
 class SaveRunOperator(BaseOperator):  # type: ignore[misc]
@@ -123,8 +124,11 @@ class SaveRunOperator(BaseOperator):  # type: ignore[misc]
         def is_running(run_id: str) -> bool:
             try:
                 state = context["ti"].get_dagrun_state(wanted.dag_id, run_id)
-            except Exception:  # the run was deleted: nobody will miss its workspace
-                return False
+            except Exception as exc:
+                # A run that was deleted: nobody will miss its workspace. An Airflow that is busy
+                # says nothing about the run.
+                detail = getattr(getattr(exc, "error", None), "detail", None) or {}
+                return detail.get("status_code") != _NOT_FOUND
             return str(getattr(state, "value", state)) in _RUNNING
 
         removed = prune_workspaces(

@@ -146,6 +146,7 @@ class RunWatchedOperator(OpenWorkspaceOperator):
         self.makes: list[str] = []
         self._alias = AssetAlias(f"{project_name}/{self.task_id}")
         self._driver: DriverProcess | None = None
+        self._place: Path | None = None
         self._handed_over: set[str] = set()
 
     def watch(self, tasks: Sequence[WatchedStageOperator]) -> None:
@@ -184,11 +185,12 @@ class RunWatchedOperator(OpenWorkspaceOperator):
         # The tasks that run their stages themselves look for it before this one ends.
         ti.xcom_push(key=_RESULT, value=opened)
         with in_use(workspace.key, Path(self.workspaces)):
-            watch.begin(project, {task: facts["stages"] for task, facts in self.tasks.items()})
+            tasks = {task: facts["stages"] for task, facts in self.tasks.items()}
+            self._place = place = watch.begin(project, tasks)
             try:
-                results = self._run(context, project)
+                results = self._run(context, project, place)
             finally:
-                watch.end(project)
+                watch.end(place)
         self._describe_assets(context, workspace, results)
         return opened
 
@@ -197,13 +199,14 @@ class RunWatchedOperator(OpenWorkspaceOperator):
         if self._driver is not None:
             self._driver.kill()
             # Airflow ends this process at once, or lets it linger: nothing more will be told.
-            watch.end(Path(self._driver.project))
+            if self._place is not None:
+                watch.end(self._place)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return inputs and outputs of all stages for OpenLineage; None without its provider."""
         return run_facets(self, task_instance)
 
-    def _run(self, context: Any, project: Path) -> list[dict[str, Any]]:
+    def _run(self, context: Any, project: Path, place: Path) -> list[dict[str, Any]]:
         tasks = [
             {
                 **facts,
@@ -217,28 +220,29 @@ class RunWatchedOperator(OpenWorkspaceOperator):
             str(project),
             [address for facts in self.tasks.values() for address in facts["stages"]],
             watch=tasks,
+            place=str(place),
             lock_timeout=self.lock_timeout,
             grace=self.grace,
         )
 
         def hear(line: str) -> None:
             self.log.info("%s", line)
-            self._hand_over(context, project)
+            self._hand_over(context, place)
 
         try:
             return self._driver.run(hear)
         finally:
-            self._hand_over(context, project)
+            self._hand_over(context, place)
 
-    def _hand_over(self, context: Any, project: Path) -> None:
+    def _hand_over(self, context: Any, place: Path) -> None:
         """Give the tasks the results there are; only then can their triggers see that they end."""
         for task in [task for task in self.tasks if task not in self._handed_over]:
-            outcome = watch.read_told(project, task)
+            outcome = watch.read_told(place, task)
             if outcome is None:
                 continue
             if outcome["state"] == watch.DONE:
                 _push_result(context, task, outcome["results"])
-            watch.publish(project, task)
+            watch.publish(place, task)
             self._handed_over.add(task)
 
     def _describe_assets(

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
+from dvc_airflow.run_states import OVER
 from dvc_airflow.runtime import watch
 from dvc_airflow.runtime.begun import begun_run
 from dvc_airflow.runtime.run_key import RunKey
@@ -25,9 +27,10 @@ ENDED: Final = "ended"
 
 _LOOK_SECONDS: Final = 0.2
 _ASK_SECONDS: Final = 2.0
+_SURE_SECONDS: Final = 30.0
+"""Well above the time in which Airflow ends the process of a task that was cleared."""
 _LINES_AT_ONCE: Final = 200
 _TAIL: Final = 20
-_OVER: Final = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 _BAD: Final = frozenset({"failed", "skipped", "upstream_failed"})
 
 
@@ -55,7 +58,8 @@ class StageWatchTrigger(BaseTrigger):  # type: ignore[misc]
         self.group = group
         self.open_task_id = open_task_id
         self._born = time.time()
-        self._read = 0
+        self._read: tuple[Path | None, int] = (None, 0)
+        self._place: Path | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return class and arguments."""
@@ -71,9 +75,10 @@ class StageWatchTrigger(BaseTrigger):  # type: ignore[misc]
 
     async def on_kill(self) -> None:
         """Somebody marked or cleared the waiting task: its stages end, or don't start."""
-        project = self._project()
-        if project is not None:
-            watch.ask_to_stop(project, self._task_id)
+        # An attempt that began after the task was cleared is of the next try: nobody stopped that.
+        place = self._place or self._told_place(self._project())
+        if place is not None:
+            watch.ask_to_stop(place, self._task_id)
 
     @property
     def _task_id(self) -> str:
@@ -85,38 +90,66 @@ class StageWatchTrigger(BaseTrigger):  # type: ignore[misc]
         workspace = begun_run(Path(self.workspaces), key)
         return None if workspace is None else Path(workspace.path)
 
+    def _is_told(self, plan: Mapping[str, Any]) -> bool:
+        """Whether the attempt that a plan is of runs the stages for this try of the task.
+
+        A later try came into being when its task was cleared, or failed. An attempt that began
+        before runs them for an earlier try; one that began after was cleared together with it, or
+        tried again.
+        """
+        ti = self.task_instance
+        return int(ti.try_number) <= 1 or plan["began"] >= _made(ti.id, self._born)
+
+    def _told_place(self, project: Path | None) -> Path | None:
+        plan = watch.read_plan(project) if project else None
+        return watch.place_of(project, plan) if project and plan and self._is_told(plan) else None
+
     async def _wait(self) -> TriggerEvent:
-        is_first = int(self.task_instance.try_number) <= 1
         asked = time.monotonic()
         end: str | None = None
+        other: tuple[str, float] | None = None
         while True:
             project = self._project()
             plan = watch.read_plan(project) if project else None
-            # A later try was cleared, or failed: what was told before it began is of an older one.
-            is_told = plan is not None and (is_first or plan["began"] >= self._born)
-            if project and plan and is_told:
-                event = await self._ended(project, plan)
+            self._place = None
+            if project and plan and self._is_told(plan):
+                self._place = watch.place_of(project, plan)
+                event = await self._ended(self._place, plan)
                 if event is not None:
                     return event
-            elif plan is not None and watch.is_going_on(plan):
-                return await self._run_alone("this is another try of its task")
             if end is not None:  # before all of this was read, so there is nothing more to come
-                return await self._after_the_end(end, project if is_told else None)
+                return await self._after_the_end(end, self._place)
             if time.monotonic() - asked >= _ASK_SECONDS:
                 asked = time.monotonic()
                 state = (await self._states([self.open_task_id])).get(self.open_task_id)
-                end = state if state in _OVER else None
+                end = state if state in OVER else None
                 if end is not None:
                     continue
+                other = self._other_attempt(plan, state, other)
+                if other is not None and time.monotonic() - other[1] >= _SURE_SECONDS:
+                    return await self._run_alone("this is another try of its task")
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _ended(self, project: Path, plan: Mapping[str, Any]) -> TriggerEvent | None:
+    def _other_attempt(
+        self, plan: Mapping[str, Any] | None, state: str | None, other: tuple[str, float] | None
+    ) -> tuple[str, float] | None:
+        """Return which attempt runs the stages for an earlier try of the task, and since when.
+
+        It need not go on for long: where the whole run was cleared, Airflow ends its process some
+        seconds later, and the next attempt makes the workspace anew.
+        """
+        if plan is None or state != "running" or self._is_told(plan) or not watch.is_going_on(plan):
+            return None
+        place = str(plan["place"])
+        return other if other is not None and other[0] == place else (place, time.monotonic())
+
+    async def _ended(self, place: Path, plan: Mapping[str, Any]) -> TriggerEvent | None:
         """Pass on what the stages print; return an event if their end is known."""
         if self._task_id not in plan["tasks"]:
             self.log.info("this run began without a stage of that name: there is nothing to do")
             return TaskSuccessEvent()
-        outcome = watch.read_outcome(project, self._task_id)
-        await self._pass_on(watch.log_file(project, self._task_id))
+        outcome = watch.read_outcome(place, self._task_id)
+        await self._pass_on(watch.log_file(place, self._task_id))
         if outcome is None:
             return None
         if outcome["state"] == watch.DONE:
@@ -125,17 +158,17 @@ class StageWatchTrigger(BaseTrigger):  # type: ignore[misc]
             above = ", ".join(outcome["above"])
             return await self._run_alone(f"{above} above it did not succeed at first")
         failure = outcome["failure"]
-        lines = _last_lines(watch.log_file(project, self._task_id))
+        lines = _last_lines(watch.log_file(place, self._task_id))
         return TriggerEvent({"what": FAILED, "failure": failure, "tail": lines})
 
-    async def _after_the_end(self, state: str, project: Path | None) -> TriggerEvent:
+    async def _after_the_end(self, state: str, place: Path | None) -> TriggerEvent:
         """Nobody runs the stages any more: say so, or let the task run its own."""
-        if project is None:
+        if place is None:
             if state == "success" or int(self.task_instance.try_number) > 1:
                 return await self._run_alone(f"{self.open_task_id} has ended")
             self.log.warning("not run: %s is %s", self.open_task_id, state)
             return TaskSkippedEvent()
-        if watch.log_file(project, self._task_id).exists():
+        if watch.log_file(place, self._task_id).exists():
             return TriggerEvent({"what": ENDED, "state": state})
         self.log.warning(
             "not run: %s, which runs the stages, is %s before it came to this one; clear it to run "
@@ -156,21 +189,24 @@ class StageWatchTrigger(BaseTrigger):  # type: ignore[misc]
                 states = ", ".join(f"{task} ({found[task]})" for task in bad)
                 self.log.warning("not run: above it did not succeed %s", states)
                 return TaskSkippedEvent()
-            waiting = [task for task in above if found.get(task) not in _OVER]
+            waiting = [task for task in above if found.get(task) not in OVER]
             if not waiting:
                 return TriggerEvent({"what": OWN})
             await asyncio.sleep(_ASK_SECONDS)
 
     async def _pass_on(self, log: Path) -> None:
         """Write new whole lines of the stages' output to the task's log."""
+        name, begin = self._read
+        if name != log:  # of another attempt
+            begin = 0
         try:
             with log.open("rb") as file:
-                file.seek(self._read)
+                file.seek(begin)
                 data = file.read()
         except OSError:
             return
         whole = data[: data.rfind(b"\n") + 1]
-        self._read += len(whole)
+        self._read = log, begin + len(whole)
         for number, line in enumerate(whole.decode("utf-8", "replace").splitlines(), start=1):
             self.log.info("%s", line)
             if number % _LINES_AT_ONCE == 0:
@@ -214,6 +250,16 @@ async def _ask(dag_id: str, run_id: str) -> dict[str, str | None]:
         task: None if state is None else str(getattr(state, "value", state))
         for task, state in found.items()
     }
+
+
+def _made(ti_id: Any, otherwise: float) -> float:
+    """Return when a try of a task came into being: Airflow's ids of tries begin with that."""
+    try:
+        found = uuid.UUID(str(ti_id))
+    except ValueError:
+        return otherwise
+    # UUID 7: its first 48 bits are milliseconds since 1970.
+    return (found.int >> 80) / 1000 if found.version == 7 else otherwise
 
 
 def _last_lines(log: Path) -> list[str]:

@@ -30,6 +30,8 @@ class Request:
     watch : list of dict
         Run these tasks' stages and tell of each by itself (`dvc_airflow.runtime.watch`): ``task``,
         ``stages``, ``upstream`` (task ids), ``force``, ``env`` and ``timeout`` (seconds or None).
+    place : str
+        Where it tells of them.
     """
 
     project: str
@@ -44,6 +46,7 @@ class Request:
     grace: float = 3.0
     collect: bool = False
     watch: list[dict[str, Any]] = field(default_factory=list)
+    place: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

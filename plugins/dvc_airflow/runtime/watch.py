@@ -9,16 +9,21 @@ The driver of a watched run (`dvc_airflow.runtime.watched`) writes, the stages' 
 - a wish a task to end its stage, from whoever stopped the task.
 
 They lie in the workspace, in a folder that git and DVC ignore. Opening a workspace anew removes
-them. Standard library only: the triggerer reads this too.
+them. Each attempt to run the stages has a place of its own there: the process of an earlier one,
+which Airflow stops some seconds after somebody cleared its task, can't tell anything in the name of
+the next, and a wish meant for the earlier one ends no stage of the next. Standard library only: the
+triggerer reads this too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +37,7 @@ _FOLDER: Final = "dvc-airflow-watch"
 _PLAN: Final = "plan.json"
 
 
-def begin(project: Path, tasks: Mapping[str, list[str]]) -> None:
+def begin(project: Path, tasks: Mapping[str, list[str]]) -> Path:
     """Forget what an earlier attempt told, and say that the stages are about to run.
 
     Parameters
@@ -41,23 +46,36 @@ def begin(project: Path, tasks: Mapping[str, list[str]]) -> None:
         The DVC project in the workspace.
     tasks : mapping
         Id of each task that reports to the addresses of its stages.
+
+    Returns
+    -------
+    Path
+        The attempt's own place, which the functions below take.
     """
     shutil.rmtree(_folder(project), ignore_errors=True)
-    _folder(project).mkdir(parents=True)
-    plan = {"began": time.time(), "ended": None, "pid": os.getpid(), "tasks": dict(tasks)}
-    _write(_folder(project) / _PLAN, plan)
+    place = _folder(project) / uuid.uuid4().hex
+    place.mkdir(parents=True)
+    plan = {"began": time.time(), "ended": None, "pid": os.getpid(), "place": place.name}
+    _write(_folder(project) / _PLAN, plan | {"tasks": dict(tasks)})
+    return place
 
 
-def end(project: Path) -> None:
-    """Say that nothing will be told any more."""
-    plan = read_plan(project)
-    if plan is not None:
-        _write(_folder(project) / _PLAN, plan | {"ended": time.time()})
+def end(place: Path) -> None:
+    """Say that nothing will be told any more; nothing happens if another attempt began since."""
+    file = place.parent / _PLAN
+    plan = _read(file)
+    if plan is not None and plan["place"] == place.name:
+        _write(file, plan | {"ended": time.time()})
 
 
 def read_plan(project: Path) -> dict[str, Any] | None:
     """Return the plan: ``began`` and ``ended`` (seconds since 1970), ``pid`` and ``tasks``."""
     return _read(_folder(project) / _PLAN)
+
+
+def place_of(project: Path, plan: Mapping[str, Any]) -> Path:
+    """Return the place of the attempt that a plan is of."""
+    return _folder(project) / str(plan["place"])
 
 
 def is_going_on(plan: Mapping[str, Any]) -> bool:
@@ -73,59 +91,59 @@ def is_going_on(plan: Mapping[str, Any]) -> bool:
     return True
 
 
-def note_outcome(project: Path, task_id: str, state: str, **facts: Any) -> None:
+def note_outcome(place: Path, task_id: str, state: str, **facts: Any) -> None:
     """Note how a task's stages ended, for the task that runs them all.
 
     Parameters
     ----------
-    project, task_id
+    place, task_id
         Whose.
     state : str
         `DONE`, with ``results``; `FAILED`, with ``failure``; or `BLOCKED`, with ``above``.
     facts
         What belongs to it.
     """
-    _write(_path(project, task_id, "told"), {"state": state, **facts})
+    _write(_path(place, task_id, "told"), {"state": state, **facts})
 
 
-def read_told(project: Path, task_id: str) -> dict[str, Any] | None:
+def read_told(place: Path, task_id: str) -> dict[str, Any] | None:
     """Return what was noted of a task and isn't published yet."""
-    return _read(_path(project, task_id, "told"))
+    return _read(_path(place, task_id, "told"))
 
 
-def publish(project: Path, task_id: str) -> None:
+def publish(place: Path, task_id: str) -> None:
     """Show the task how its stages ended, now that its result is where its readers look."""
-    _path(project, task_id, "told").replace(_path(project, task_id, "json"))
+    _path(place, task_id, "told").replace(_path(place, task_id, "json"))
 
 
-def read_outcome(project: Path, task_id: str) -> dict[str, Any] | None:
+def read_outcome(place: Path, task_id: str) -> dict[str, Any] | None:
     """Return how a task's stages ended; None while that isn't known."""
-    return _read(_path(project, task_id, "json"))
+    return _read(_path(place, task_id, "json"))
 
 
-def log_file(project: Path, task_id: str) -> Path:
+def log_file(place: Path, task_id: str) -> Path:
     """Return the file that holds what a task's stages print."""
-    return _path(project, task_id, "log")
+    return _path(place, task_id, "log")
 
 
-def ask_to_stop(project: Path, task_id: str) -> None:
+def ask_to_stop(place: Path, task_id: str) -> None:
     """Ask for an end of a task's stages; they don't start any more, or are killed."""
-    if _folder(project).is_dir():
-        _path(project, task_id, "stop").touch()
+    with contextlib.suppress(FileNotFoundError):  # another attempt began
+        _path(place, task_id, "stop").touch()
 
 
-def is_asked_to_stop(project: Path, task_id: str) -> bool:
+def is_asked_to_stop(place: Path, task_id: str) -> bool:
     """Whether somebody stopped the task."""
-    return _path(project, task_id, "stop").exists()
+    return _path(place, task_id, "stop").exists()
 
 
 def _folder(project: Path) -> Path:
     return project / ".dvc" / "tmp" / _FOLDER
 
 
-def _path(project: Path, task_id: str, suffix: str) -> Path:
+def _path(place: Path, task_id: str, suffix: str) -> Path:
     name = hashlib.sha256(task_id.encode()).hexdigest()[:32]
-    return _folder(project) / f"{name}.{suffix}"
+    return place / f"{name}.{suffix}"
 
 
 def _write(path: Path, value: Mapping[str, Any]) -> None:

@@ -27,29 +27,29 @@ def run_watched(repo: Repo, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         The workspace's.
     request : mapping
         See `dvc_airflow.runtime.protocol.Request`; ``watch`` lists the tasks in the order to run
-        them.
+        them, ``place`` is where it is told.
 
     Returns
     -------
     list of dict
         Results of the stages that are up to date.
     """
-    project = Path(repo.root_dir)
+    place = Path(request["place"])
     results: list[dict[str, Any]] = []
     bad: set[str] = set()
     with _two_outputs() as tell:
         for task in request["watch"]:
             above = sorted(bad & set(task["upstream"]))
             if above:
-                watch.note_outcome(project, task["task"], watch.BLOCKED, above=above)
+                watch.note_outcome(place, task["task"], watch.BLOCKED, above=above)
                 tell(f"{task['task']}: not run, for {', '.join(above)} did not succeed")
                 bad.add(task["task"])
                 continue
-            if watch.is_asked_to_stop(project, task["task"]):
+            if watch.is_asked_to_stop(place, task["task"]):
                 bad.add(task["task"])
                 tell(f"{task['task']}: not run, for its task was stopped")
                 continue
-            failure = _run_task(repo, project, task, request, results)
+            failure = _run_task(repo, place, task, request, results)
             if failure:
                 bad.add(task["task"])
             tell(f"{task['task']}: {failure or 'up to date'}")
@@ -58,27 +58,27 @@ def run_watched(repo: Repo, request: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _run_task(
     repo: Repo,
-    project: Path,
+    place: Path,
     task: Mapping[str, Any],
     request: Mapping[str, Any],
     results: list[dict[str, Any]],
 ) -> str | None:
     """Run one task's stages and note the outcome; return why it failed."""
     own: list[dict[str, Any]] = []
-    log = watch.log_file(project, task["task"])
+    log = watch.log_file(place, task["task"])
     with _output_to(log), _environment(task["env"]):
         for address in task["stages"]:
-            with _stopped_when_asked(project, task, float(request["grace"])) as reason:
+            with _stopped_when_asked(place, task, float(request["grace"])) as reason:
                 failure = _failure_of(repo, address, {**request, "force": task["force"]}, own)
             if failure is None:
                 continue
             if reason:
                 failure |= {"reason": reason[0]}
             watch.note_outcome(
-                project, task["task"], watch.FAILED, failure=failure, stopped=bool(reason)
+                place, task["task"], watch.FAILED, failure=failure, stopped=bool(reason)
             )
             return str(failure["reason"])
-    watch.note_outcome(project, task["task"], watch.DONE, results=own)
+    watch.note_outcome(place, task["task"], watch.DONE, results=own)
     results += own
     return None
 
@@ -97,9 +97,7 @@ def _failure_of(
 
 
 @contextlib.contextmanager
-def _stopped_when_asked(
-    project: Path, task: Mapping[str, Any], grace: float
-) -> Iterator[list[str]]:
+def _stopped_when_asked(place: Path, task: Mapping[str, Any], grace: float) -> Iterator[list[str]]:
     """Kill a stage's processes when its time is over, or its task was stopped; says why."""
     over = threading.Event()
     reason: list[str] = []
@@ -109,7 +107,7 @@ def _stopped_when_asked(
         waited = 0.0
         while not over.wait(_LOOK_SECONDS):
             waited += _LOOK_SECONDS
-            if watch.is_asked_to_stop(project, task["task"]):
+            if watch.is_asked_to_stop(place, task["task"]):
                 reason.append("its task was stopped")
             elif timeout is not None and waited >= timeout:
                 reason.append(f"it took longer than its execution_timeout of {timeout:g} s")

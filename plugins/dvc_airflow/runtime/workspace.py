@@ -289,6 +289,11 @@ def lock_file(key: RunKey, workspaces: Path) -> Path:
     return key.folder(workspaces) / f".{key.name}.lock"
 
 
+def over_file(key: RunKey, workspaces: Path) -> Path:
+    """Return the file whose time says when all tasks of the run had ended."""
+    return key.folder(workspaces) / f".{key.name}.over"
+
+
 @contextlib.contextmanager
 def _locked(path: Path, how: int) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -316,8 +321,8 @@ def remove_workspace(directory: Path) -> None:
     doomed = [str(path) for path in directory.parent.glob(".removed-*")]
     if doomed:
         _remove_behind(doomed)
-    for name in (f".{directory.name}.lock", f".{directory.name}.make"):
-        directory.with_name(name).unlink(missing_ok=True)
+    for suffix in ("lock", "make", "over"):
+        directory.with_name(f".{directory.name}.{suffix}").unlink(missing_ok=True)
 
 
 def _remove_behind(paths: Sequence[str]) -> None:

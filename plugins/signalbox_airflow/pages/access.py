@@ -11,6 +11,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
+from pipelines.core.project import dag_id
 from signalbox_airflow.pages.layout import page_headers
 
 
@@ -19,15 +20,17 @@ def project_of(request: Request) -> Path:
     return Path(request.app.state.project)
 
 
-def visible_to(user: GetUserDep) -> Callable[[str], bool]:
-    """Return a function that says whether the reader may see a DAG."""
+def visible_to(user: GetUserDep, request: Request) -> Callable[[str], bool]:
+    """Return a function that says whether the reader may see a DAG of the project, by its name."""
+    project = project_of(request)
 
-    def sees(dag_id: str) -> bool:
+    def sees(dag: str) -> bool:
         from airflow.api_fastapi.app import get_auth_manager
         from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
         from airflow.models.dag import DagModel
 
-        details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
+        full = dag_id(project, dag)
+        details = DagDetails(id=full, team_name=DagModel.get_team_name(full))
         return bool(get_auth_manager().is_authorized_dag(method="GET", details=details, user=user))
 
     return sees
@@ -43,7 +46,7 @@ Sees = Annotated[Callable[[str], bool], Depends(visible_to)]
 User = Annotated[str, Depends(login_of)]
 
 
-def require(sees: Callable[[str], bool], dag_id: str) -> None:
+def require(sees: Callable[[str], bool], dag: str) -> None:
     """Stop whoever may not see a DAG.
 
     Raises
@@ -51,8 +54,8 @@ def require(sees: Callable[[str], bool], dag_id: str) -> None:
     HTTPException
         403.
     """
-    if not sees(dag_id):
-        raise HTTPException(403, f"You may not see the DAG {dag_id}.")
+    if not sees(dag):
+        raise HTTPException(403, f"You may not see the DAG {dag}.")
 
 
 def respond(html: str, *, status: int = 200, script: str = "") -> HTMLResponse:

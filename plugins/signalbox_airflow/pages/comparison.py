@@ -33,12 +33,13 @@ from pipelines.reporting.blocks import (
     identifier,
     join,
     name,
+    paged,
     strong,
 )
 from pipelines.reporting.numbers import NONE, count, decimal, figure_interval, figure_value, percent
 from pipelines.reporting.page import Banner
 from signalbox_airflow.pages.access import Project, Sees, respond
-from signalbox_airflow.pages.layout import banner, draw, page, when, word
+from signalbox_airflow.pages.layout import banner, draw, page, shortened, when, word
 from signalbox_airflow.pages.questions import verdict
 from signalbox_airflow.pages.releases import choice_form, report_link, require_product
 
@@ -129,7 +130,7 @@ def _sides(found: Comparison, report: str | None) -> Block:
     def cells(side: Side) -> list[Text]:
         commit = side.commit
         shown = report_link(found.product, commit, report, "report") if report else NONE
-        return [_short(side), when(side.time), verdict(side.verdict), code(commit[:12]), shown]
+        return [_short(side), when(side.time), verdict(side.verdict), shortened(commit), shown]
 
     first, second = cells(found.a), cells(found.b)
     rows = [
@@ -154,9 +155,8 @@ def _checks(found: Comparison) -> Block:
         for change in sorted(found.checks, key=lambda change: change.same)
     ]
     columns = [Column("Check"), Column("First"), Column("Second")]
-    return Section(
-        "checks", "The gate’s checks", [Table("Checks; those that changed first", columns, rows)]
-    )
+    table = Table("Checks; those that changed first", columns, rows)
+    return Section("checks", "The gate’s checks", paged(table))
 
 
 def _verdict(said: Any) -> Text:
@@ -226,10 +226,10 @@ def _apart(change: FigureChange) -> Text:
 def _params(found: Comparison) -> Block:
     rows = [Row([code(change.name), _value(change.a), _value(change.b)]) for change in found.params]
     columns = [Column("Parameter", wide=True), Column("First"), Column("Second")]
-    said: Block = Table(f"{len(rows)} parameters differ", columns, rows)
+    said = paged(Table(f"{len(rows)} parameters differ", columns, rows))
     if not rows:
-        said = Prose("Every parameter of the stages behind the gate has the same value.")
-    return Section("params", "Parameters", [said])
+        said = [Prose("Every parameter of the stages behind the gate has the same value.")]
+    return Section("params", "Parameters", said)
 
 
 def _value(value: Any) -> Text:
@@ -245,7 +245,7 @@ def _hashes(found: Comparison) -> Block:
                  "same" if change.same else word("open", "differs")])
             for change in changes
         ]  # fmt: skip
-        return [Table(caption, columns, rows)] if rows else []
+        return paged(Table(caption, columns, rows)) if rows else []
 
     blocks = [
         *table("What is released", found.artifacts),
@@ -258,7 +258,7 @@ def _hashes(found: Comparison) -> Block:
 
 
 def _hash(value: Any) -> Text:
-    return code(str(value)[:12] + "…") if value else NONE
+    return shortened(value) if value else NONE
 
 
 def _decisions(project: Path, found: Comparison) -> list[Block]:
@@ -312,7 +312,7 @@ def _rules(project: Path, found: Comparison) -> Block:
     for caption, rules in named:
         rows = [Row([identifier(rule.id), rule.family, rule.sentence]) for rule in rules]
         columns = [Column("Rule"), Column("Family"), Column("What it does", wide=True)]
-        blocks += [Table(caption, columns, rows)] if rows else []
+        blocks += paged(Table(caption, columns, rows)) if rows else []
     return Section("decisions", "What alerts would meet otherwise", blocks)
 
 

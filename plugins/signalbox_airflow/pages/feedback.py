@@ -20,6 +20,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
+from pipelines.core.project import dag_id
 from signalbox_airflow.pages.access import Project, project_of
 from signalbox_airflow.pages.subjects import Subject, dag_of, find_subject, lake_of
 from signalbox_airflow.report_page import PREFIX
@@ -49,15 +50,17 @@ _ASKED = {
 }
 
 
-def edits_of(user: GetUserDep) -> Callable[[str], bool]:
-    """Return a function that says whether the reader may edit a DAG."""
+def edits_of(user: GetUserDep, request: Request) -> Callable[[str], bool]:
+    """Return a function that says whether the reader may edit a DAG of the project, by its name."""
+    project = project_of(request)
 
-    def edits(dag_id: str) -> bool:
+    def edits(dag: str) -> bool:
         from airflow.api_fastapi.app import get_auth_manager
         from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
         from airflow.models.dag import DagModel
 
-        details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
+        full = dag_id(project, dag)
+        details = DagDetails(id=full, team_name=DagModel.get_team_name(full))
         return bool(get_auth_manager().is_authorized_dag(method="PUT", details=details, user=user))
 
     return edits

@@ -7,7 +7,17 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from pipelines.core.errors import SignalboxError
-from pipelines.reporting.blocks import Column, Facts, Prose, Ranked, Row, Section, Table, Text
+from pipelines.reporting.blocks import (
+    Column,
+    Facts,
+    Prose,
+    Ranked,
+    Row,
+    Section,
+    Table,
+    Text,
+    paged,
+)
 from signalbox_airflow.analysis_pages import DAG, frame_address, list_windows
 from signalbox_airflow.pages.access import Project, Sees, require, respond
 from signalbox_airflow.pages.feedback import Judge
@@ -153,4 +163,4 @@ def _judged(window: str, project: Project, judge: Judge) -> Markup:
         [Column("Incident", wide=True), Column("What people say")],
         rows,
     )
-    return draw(table)
+    return draw(*paged(table))

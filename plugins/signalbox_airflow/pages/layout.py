@@ -13,9 +13,10 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup, escape
 
+from pipelines.core.project import airflow_projects, project_name
 from pipelines.reporting.blocks import Block, Section, Text, Tone, icon
 from pipelines.reporting.page import TEMPLATES, Banner, Page, script_source
-from signalbox_airflow.report_page import PREFIX, headers
+from signalbox_airflow.report_page import CHOOSE, CURRENT, PREFIX, headers
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -69,9 +70,24 @@ def page(title: str, current: str, body: Markup | str, *, kind: str = "", script
         body=body,
         kind=kind,
         navigation=[(key, name, PREFIX + path) for key, name, path in NAVIGATION],
+        projects=_projects(),
         css=Markup(_css()),
         scripts=[Markup(text) for text in scripts],
     )
+
+
+def _projects() -> list[tuple[str, str, bool]]:
+    """List the projects of this Airflow, where each is chosen, and whether it is the page's.
+
+    Returns
+    -------
+    list of tuple of (str, str, bool)
+        Nothing if there is but one.
+    """
+    now = CURRENT.get()
+    names = sorted(filter(None, map(project_name, airflow_projects())))
+    found = [(name, f"{PREFIX}{CHOOSE}{name}", name == now) for name in names]
+    return found if len(found) > 1 else []
 
 
 def draw(*blocks: Block, depth: int = 2) -> Markup:
@@ -160,6 +176,24 @@ def airflow_link(path: str, text: Text) -> Markup:
     return Markup('<a href="{}" target="_top">{}</a>').format(path, text)
 
 
+def shortened(hashed: object, length: int = 12) -> Markup:
+    """Write the beginning of a hash; one click selects all of it to copy, a print has all of it.
+
+    Parameters
+    ----------
+    hashed : object
+        The hash.
+    length : int, default 12
+        Characters that are shown.
+    """
+    whole = str(hashed)
+    if len(whole) <= length:
+        return Markup("<code>{}</code>").format(whole)
+    return Markup('<code class="long" title="{0}">{1}<span class="rest">{2}</span></code>').format(
+        whole, whole[:length], whole[length:]
+    )
+
+
 def word(tone: Tone, text: Text) -> Markup:
     """Write a word with the shape that says the same as its colour.
 
@@ -233,7 +267,7 @@ def card(title: Text, tone: Tone, *parts: Text) -> Markup:
 
 def cards(*drawn: Markup) -> Markup:
     """Draw cards side by side where there is room."""
-    return Markup('<div class="cards">{}</div>').format(Markup("").join(drawn))
+    return Markup('<div class="deck">{}</div>').format(Markup("").join(drawn))
 
 
 def listed(items: Iterable[Text]) -> Markup:

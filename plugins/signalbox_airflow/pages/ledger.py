@@ -20,11 +20,12 @@ from pipelines.reporting.blocks import (
     Table,
     code,
     join,
+    paged,
     strong,
 )
 from pipelines.reporting.page import Banner
 from signalbox_airflow.pages.access import Project, Sees, respond
-from signalbox_airflow.pages.layout import banner, draw, page, when
+from signalbox_airflow.pages.layout import banner, draw, page, shortened, when
 
 _SHOWN = 50
 Last = Annotated[int, Query(ge=1, le=5000)]
@@ -48,7 +49,7 @@ def show(project: Project, sees: Sees, kind: str = "", last: Last = _SHOWN) -> H
         hidden = {name for name in product_names(project) if not sees(name)}
         entries = [entry for entry in ledger.entries() if entry.subject not in hidden]
         chosen = [entry for entry in entries if kind in ("", entry.kind)]
-        blocks += [_facts(state, entries), _table(chosen[-last:], len(chosen), reports(project))]
+        blocks += [_facts(state, entries), *_table(chosen[-last:], len(chosen), reports(project))]
         form = _form(sorted({entry.kind for entry in entries}), kind, last)
     else:
         form = Markup("")
@@ -75,14 +76,14 @@ def _banner(state: Verification) -> Banner:
 
 def _facts(state: Verification, entries: list[Entry]) -> Block:
     last = when(entries[-1].time) if entries else "–"
-    return Facts([("Last entry (UTC)", last), ("Head", code(f"{state.head[:16]}…")),
+    return Facts([("Last entry (UTC)", last), ("Head", shortened(state.head, 16)),
                   ("Keys", f"{len(state.keys)}"),
                   ("To verify by hand", code("signalbox ledger verify"))])  # fmt: skip
 
 
-def _table(entries: list[Entry], known: int, products: dict[str, str]) -> Block:
+def _table(entries: list[Entry], known: int, products: dict[str, str]) -> list[Block]:
     if not entries:
-        return Prose("There are no entries to show.")
+        return [Prose("There are no entries to show.")]
     rows = [
         Row(
             [
@@ -95,7 +96,8 @@ def _table(entries: list[Entry], known: int, products: dict[str, str]) -> Block:
         for entry in reversed(entries)
     ]  # fmt: skip
     columns = [Column("Time (UTC)"), Column("What happened", wide=True)]
-    return Table(f"The last {len(rows)} of {known:,} entries, the newest first", columns, rows)
+    caption = f"The last {len(rows)} of {known:,} entries, the newest first"
+    return paged(Table(caption, columns, rows))
 
 
 def _form(kinds: list[str], kind: str, last: int) -> Markup:

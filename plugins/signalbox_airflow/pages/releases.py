@@ -35,13 +35,13 @@ from pipelines.reporting.blocks import (
     Section,
     Table,
     Text,
-    code,
     join,
+    paged,
     strong,
 )
 from pipelines.reporting.numbers import NONE
 from signalbox_airflow.pages.access import Project, Sees, User, require, respond
-from signalbox_airflow.pages.layout import ago, draw, link, page, when
+from signalbox_airflow.pages.layout import ago, draw, link, page, shortened, when
 from signalbox_airflow.pages.questions import question_line, verdict
 from signalbox_airflow.report_page import headers
 
@@ -142,7 +142,7 @@ def _stands(stands: Standing, now: datetime) -> Block:
             ("Since", ago(stands.since, now)),
             ("By", stands.how),
             ("Before it", stands.replaces or "nothing"),
-            ("Commit", code(stands.commit[:12])),
+            ("Commit", shortened(stands.commit)),
         ]
     )
 
@@ -175,7 +175,7 @@ def _versions(
         return []
     columns = [Column("Version"), Column("Released (UTC)"), Column("Gate"), Column("Approved by"),
                Column("Report"), Column("Compare")]  # fmt: skip
-    return [Table("Versions, the newest first", columns, rows)]
+    return paged(Table("Versions, the newest first", columns, rows))
 
 
 def _runs(project: Path, product: str, runs: list[Choice], stands: Standing) -> list[Block]:
@@ -190,9 +190,7 @@ def _runs(project: Path, product: str, runs: list[Choice], stands: Standing) -> 
     ]  # fmt: skip
     columns = [Column("Run", wide=True), Column("Judged (UTC)"), Column("Gate"), Column("Report"),
                Column("Compare")]  # fmt: skip
-    table = Table("Judged runs that were not released, the newest first", columns, rows[:_LAST])
-    more = [Fold(f"{len(rows) - _LAST} older runs", [Table("Older runs", columns, rows[_LAST:])])]
-    return [table, *(more if len(rows) > _LAST else [])]
+    return paged(Table("Judged runs that were not released, the newest first", columns, rows))
 
 
 def _version(version: str, now: str) -> Text:
@@ -201,7 +199,7 @@ def _version(version: str, now: str) -> Text:
 
 def _run_name(choice: Choice) -> Text:
     run = choice.name.partition("/")[2]
-    return run or join("commit ", code(choice.commit[:12]))
+    return run or join("commit ", shortened(choice.commit))
 
 
 def _report(project: Path, product: str, choice: Choice) -> Text:

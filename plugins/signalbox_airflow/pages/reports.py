@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from pipelines.core.errors import SignalboxError
 from pipelines.release.lifecycle import Choice, choices, reports_of, title_of
 from pipelines.release.registry.read import product_names
-from pipelines.reporting.blocks import Block, Column, Prose, Row, Section, Table, Text, join
+from pipelines.reporting.blocks import Block, Column, Prose, Row, Section, Table, Text, join, paged
 from signalbox_airflow import analysis_pages
 from signalbox_airflow.pages.access import Project, Sees, respond
 from signalbox_airflow.pages.layout import draw, link, page, when
@@ -43,7 +43,7 @@ def _of_product(project: Path, product: str) -> list[Block]:
         return [Prose("No run has been judged yet.")]
     columns = [Column("Report", wide=True), Column("Of"), Column("Date (UTC)"), Column("Gate"),
                Column("Size", numeric=True)]  # fmt: skip
-    return [Table("The newest run, then released versions", columns, rows)]
+    return paged(Table("The newest run, then released versions", columns, rows))
 
 
 def _rows(project: Path, product: str, choice: Choice) -> list[Row]:

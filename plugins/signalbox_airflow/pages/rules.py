@@ -20,13 +20,12 @@ from pipelines.reporting.blocks import (
 from pipelines.reporting.numbers import NONE, count
 from signalbox_airflow.pages.access import Project, Sees, require, respond
 from signalbox_airflow.pages.feedback import Judge
-from signalbox_airflow.pages.layout import draw, page, word
+from signalbox_airflow.pages.layout import draw, page, when, word
 from signalbox_airflow.pages.subjects import (
     RULES_DAG,
     Source,
     evidence_at,
-    lake_of,
-    mined_from,
+    mines_simulated,
     newest_evidence,
     of_rule,
     released_rules,
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 router = APIRouter()
 Judging = Annotated[Judge, Depends()]
 SOON_DAYS = 14
-OPEN = 12
+OPEN = 5
 """So many rules are shown in full; the others are folded."""
 
 
@@ -104,6 +103,9 @@ class Production:
         self.watched_from = watched if details and details.released == released.name else None
         self.watch: WatchDetails | None = details if self.watched_from else None
         self.harmful = {one.rule: one for one in self.watch.harmful_rules} if self.watch else {}
+        since = self.watch.since_release if self.watch else None
+        self.since_start = since.start if since else ""
+        self.since = {one.rule: one for one in since.rules} if since else {}
 
     def order(self, rule: "Rule") -> tuple[bool, bool, float, str]:
         """Sort harmful rules first, withdrawn ones last, then those that save most."""
@@ -158,11 +160,12 @@ class Production:
                     "first below.",
                 )
             )
-        if lake_of(self.project).resolve() != mined_from(self.project).resolve():
+        if mines_simulated(self.project):
             found.append(
                 Prose(
-                    "What is said here doesn’t reach mining: it reads another lake than the one "
-                    "that telemetry is collected in. Set aiops.alert_history.lake in params.yaml.",
+                    "What is said here is kept, but doesn’t reach mining: these rules are mined "
+                    "from the simulated world, which is the same each time. With "
+                    "aiops.alert_history.lake of your own in params.yaml it does.",
                     quiet=True,
                 )
             )
@@ -187,6 +190,7 @@ class Production:
             [
                 ("Alerts held, judged", count(saved.alerts if saved else None)),
                 ("Pages saved, judged (estimate)", count(saved.pages_saved if saved else None)),
+                ("Pages saved since the release (estimate)", self._since(rule)),
                 ("Incidents with its alerts", self._incidents(rule)),
                 ("Expires", ends),
                 ("Team", rule.team or NONE),
@@ -228,6 +232,19 @@ class Production:
         if left <= SOON_DAYS:
             return "open", "expires soon"
         return ("good", "nothing against it") if self.watch else ("quiet", "not watched yet")
+
+    def _since(self, rule: "Rule") -> str:
+        """Say what a rule saved since its release, or why that isn't known."""
+        if self.watch is None:
+            return "not known: not watched yet"
+        saved = self.since.get(rule.id)
+        if saved is None:
+            return "not known: no alerts since the release"
+        verb = "would have been " if self.shadow else ""
+        return (
+            f"{count(saved.pages_saved)} {verb}saved, {count(saved.alerts)} alerts held, "
+            f"from {when(self.since_start)}"
+        )
 
     def _incidents(self, rule: "Rule") -> str:
         """Incidents whose alerts it held: at the judging, and of late."""

@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
 from pipelines.core.errors import SignalboxError
-from pipelines.reporting.blocks import Callout, Column, Prose, Row, Table
+from pipelines.reporting.blocks import Callout, Column, Prose, Row, Table, paged
 from signalbox_airflow.analysis_pages import DAG, frame_address, results_of
 from signalbox_airflow.pages.access import Project, Sees, require, respond
 from signalbox_airflow.pages.layout import draw, link, page
@@ -54,7 +54,7 @@ def show(
     )
     older = len(windows) - most
     more = [Prose(f"{older:,} older windows more.", quiet=True)] if older > 0 else []
-    body = stored_body(project, windows[0], MAP) + draw(table, *more)
+    body = stored_body(project, windows[0], MAP) + draw(*paged(table), *more)
     title = f"Service map, {title_of(windows[0])}"
     return respond(page(title, "service-map", body, script=_script()), script=_script())
 

@@ -60,17 +60,25 @@ def dag_of(about: str) -> str:
 
 
 def lake_of(project: Path) -> Path:
-    """Return the lake in which answers are kept: the one that ``signalbox ingest`` writes."""
+    """Return the lake in which answers are kept: the one that rules are mined from.
+
+    The simulated world is what a stage made, the same bytes each time, and holds nothing that
+    people say: beside it answers go to the lake that ``signalbox ingest`` writes.
+    """
     from pipelines.aiops.params import load_aiops_params
 
-    return project / load_aiops_params(project).telemetry.lake
+    params = load_aiops_params(project)
+    return project / (params.telemetry.lake if mines_simulated(project) else
+                      params.alert_history.lake)  # fmt: skip
 
 
-def mined_from(project: Path) -> Path:
-    """Return the lake that rules are mined from."""
+def mines_simulated(project: Path) -> bool:
+    """Whether rules are mined from the simulated world, which no answer reaches."""
     from pipelines.aiops.params import load_aiops_params
+    from pipelines.aiops.params.artifacts import SIMULATED
 
-    return project / load_aiops_params(project).alert_history.lake
+    lake = (project / load_aiops_params(project).alert_history.lake).resolve()
+    return lake == (project / SIMULATED).resolve()
 
 
 def find_subject(project: Path, about: str, subject_id: str, window: str) -> Subject | None:
@@ -250,7 +258,7 @@ def _evidence_at(project: Path, commit: str, stage: str) -> "Evidence":
     return Evidence.model_validate(content)
 
 
-def newest_evidence(project: Path, dag_id: str, stage: str) -> Source | None:
+def newest_evidence(project: Path, dag: str, stage: str) -> Source | None:
     """Read a stage's evidence from a DAG's newest saved run, else from the work tree.
 
     Returns
@@ -262,6 +270,7 @@ def newest_evidence(project: Path, dag_id: str, stage: str) -> Source | None:
     from pipelines.core.errors import SignalboxError
     from pipelines.core.evidence import read_evidence
     from pipelines.core.git import git_or_none
+    from pipelines.core.project import dag_id
 
     listed = git_or_none(
         project,
@@ -269,7 +278,7 @@ def newest_evidence(project: Path, dag_id: str, stage: str) -> Source | None:
         "--sort=-creatordate",
         "--count=5",
         "--format=%(objectname) %(refname)",
-        f"refs/runs/{dag_id}",
+        f"refs/runs/{dag_id(project, dag)}",
     )
     for line in (listed or "").splitlines():
         commit, _, ref = line.partition(" ")

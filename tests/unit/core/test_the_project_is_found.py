@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.errors import SignalboxError
-from pipelines.core.project import VARIABLE, command_project, find_project
+from pipelines.core.project import (
+    PROJECTS,
+    VARIABLE,
+    airflow_projects,
+    command_project,
+    dag_id,
+    dag_name,
+    find_project,
+    project_name,
+    project_of_dag,
+    use_keys_of,
+)
 
 
 def project(directory: Path) -> Path:
@@ -100,3 +111,68 @@ def test_the_installed_project_is_the_last_resort_and_is_told(
     assert "is in no project" in found.why
     found = command_project(str(here / "lib/site-packages/x/y.py"))
     assert (found.path, found.why) == (nowhere.resolve(), "")
+
+
+def called(directory: Path, name: str, more: str = "") -> Path:
+    made = project(directory)
+    (made / "release.yaml").write_text(f"project:\n  name: {name}\n{more}")
+    return made
+
+
+def test_a_dag_file_of_a_project_with_another_name_belongs_to_that_project(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One Airflow, whose variable can name one project alone, reads the files of several."""
+    churn, fraud = called(here / "churn", "churn"), called(here / "fraud", "fraud")
+    monkeypatch.setenv(VARIABLE, str(churn))
+    assert find_project(str(fraud / "dags/x.py")) == fraud
+    assert find_project(str(churn / "dags/x.py")) == churn
+    copy = called(here / "bundle/churn", "churn")
+    assert find_project(str(copy / "dags/x.py")) == churn
+    tree = project(here / "tree")  # Signalbox's own, which has no name
+    assert find_project(str(tree / "plugins/x.py")) == churn
+
+
+@pytest.mark.parametrize("text", ["", "project: {}", "project:\n  name: 5", "[", "project: x"])
+def test_without_a_name_ids_are_plain(here: Path, text: str) -> None:
+    made = project(here / "own")
+    (made / "release.yaml").write_text(text)
+    assert project_name(made) == ""
+    assert dag_id(made, "model_release") == "model_release"
+    assert dag_name("model_release") == "model_release"
+
+
+def test_ids_of_dags_begin_with_the_projects_name(here: Path) -> None:
+    assert dag_id(called(here / "a", "churn"), "model_release") == "churn.model_release"
+    assert dag_name("churn.model_release") == "model_release"
+
+
+def test_the_project_of_a_dag_is_found_among_those_of_the_airflow(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    churn, fraud = called(here / "churn", "churn"), called(here / "fraud", "fraud")
+    monkeypatch.setenv(VARIABLE, str(churn))
+    monkeypatch.delenv(PROJECTS, raising=False)
+    assert airflow_projects() == []
+    assert project_of_dag("fraud.incidents", "x") == churn
+    monkeypatch.setenv(PROJECTS, f"{churn}:{fraud}")
+    assert project_of_dag("fraud.incidents", "x") == fraud
+    assert project_of_dag("churn.incidents", "x") == churn
+    assert project_of_dag("other", "x") == churn
+    assert project_of_dag("other", "x", fraud) == fraud
+
+
+def test_keys_are_where_release_yaml_says_unless_the_variable_says_more(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.core.keyed_hash import keys_folder
+
+    monkeypatch.setenv("SIGNALBOX_KEYS", "/elsewhere")
+    own = called(here / "own", "churn", "  keys: ../keys\n")
+    use_keys_of(own)
+    assert keys_folder() == Path("/elsewhere")
+    monkeypatch.delenv("SIGNALBOX_KEYS")
+    use_keys_of(project(here / "plain"))
+    assert keys_folder() == Path.home() / ".config/signalbox/keys"
+    use_keys_of(own)
+    assert keys_folder().resolve() == here.resolve() / "keys"

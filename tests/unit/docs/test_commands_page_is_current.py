@@ -21,7 +21,7 @@ def test_the_page_is_what_the_parser_gives() -> None:
 def test_a_command_has_summary_example_and_json(command: Command) -> None:
     assert command.summary.endswith(".")
     assert len(command.summary) <= 92
-    assert command.has_json
+    assert command.has_json is not (command.name == "stage")  # prints what the stage prints
     assert command.name in RESULTS.keys() | NOTES.keys()
     assert command.example.startswith(f"signalbox {command.name}")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +17,10 @@ from structlog.contextvars import bound_contextvars
 
 from dvc_airflow import DvcTaskGroup
 from dvc_airflow.errors import DvcAirflowError
+from dvc_airflow.runtime.begun import GRACE
 from dvc_airflow.runtime.facts import write_facts
 from dvc_airflow.runtime.run_key import RunKey
+from dvc_airflow.runtime.workspace import in_use, lock_file, over_file
 
 BEFORE = {
     "params.yaml": "x: 1\n",
@@ -141,18 +145,126 @@ def test_opening_always_looks_at_the_project_itself(root, write_project, monkeyp
     assert opening.stages == ["prep", "counted", "score"]
 
 
-@pytest.mark.parametrize("how", ["saved", "failed", "forgotten"])
-def test_runs_that_ended_are_drawn_no_more(root, write_project, monkeypatch, how):
+class Airflow:
+    """Answers what the DAG processor asks: the states of runs' tasks."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.states: dict[str, dict[str, str | None]] = {}
+        self.asked: list[list[str]] = []
+        runner = SimpleNamespace(SUPERVISOR_COMMS=self)
+        monkeypatch.setitem(sys.modules, "airflow.sdk.execution_time.task_runner", runner)
+
+    def send(self, message: Any) -> Any:
+        assert message.dag_id == "demo"
+        self.asked.append(sorted(message.run_ids))
+        return SimpleNamespace(
+            task_states={run: self.states[run] for run in message.run_ids if run in self.states}
+        )
+
+
+ENDED: dict[str, str | None] = {"prep": "success", "count": "success", "save_run": "failed"}
+
+
+def later(monkeypatch, seconds: float) -> None:
+    now = time.time()
+    monkeypatch.setattr("dvc_airflow.runtime.begun.time.time", lambda: now + seconds)
+
+
+def end(root: Path, state: str) -> None:
+    """Make what saving a run leaves."""
+    with in_use(RunKey("demo", "run"), root / "runs"):
+        write_facts(RunKey("demo", "run"), root / "runs", {"state": state})
+
+
+def is_drawn(root: Path, monkeypatch) -> bool:
+    return "count" in stages(drawn(root, monkeypatch))
+
+
+@pytest.mark.parametrize("how", ["saved", "failed"])
+@pytest.mark.parametrize("state", ["running", "awaiting_input", "up_for_retry", None])
+def test_a_run_is_drawn_until_its_last_task_ended_and_airflow_closed_it(
+    root, write_project, monkeypatch, how, state
+):
+    airflow = Airflow(monkeypatch)
     write_project(RENAMED)
-    if how == "forgotten":
-        old = time.time() - 25 * 3600
-        os.utime(RunKey("demo", "run").workspace(root / "runs"), (old, old))
-    else:
-        write_facts(RunKey("demo", "run"), root / "runs", {"state": how})
-    assert "count" not in stages(drawn(root, monkeypatch))
+    end(root, how)
+    airflow.states["run"] = {**ENDED, "approve": state}
+    later(monkeypatch, 48 * 3600)
+    assert is_drawn(root, monkeypatch)
+    airflow.states["run"] = ENDED
+    later(monkeypatch, 0)
+    assert is_drawn(root, monkeypatch)  # the scheduler has yet to see what we see
+    later(monkeypatch, GRACE + 5)
+    assert not is_drawn(root, monkeypatch)
     write_project(BROKEN)
     with pytest.raises(DvcAirflowError, match=r"dvc\.yaml:"):
         drawn(root, monkeypatch)
+    assert len(airflow.asked) == 2  # of what is over, nobody asks again
+
+
+@pytest.mark.parametrize("states", [dict.fromkeys(ENDED, "skipped"), None])
+def test_a_run_that_was_cancelled_or_deleted_before_it_was_saved_is_over(
+    root, write_project, monkeypatch, states
+):
+    airflow = Airflow(monkeypatch)
+    write_project(RENAMED)
+    if states:
+        airflow.states["run"] = states
+    assert is_drawn(root, monkeypatch)
+    later(monkeypatch, GRACE + 5)
+    assert not is_drawn(root, monkeypatch)
+
+
+def test_a_run_that_is_cleared_is_drawn_again_once_something_works_for_it(
+    root, write_project, monkeypatch
+):
+    airflow = Airflow(monkeypatch)
+    write_project(RENAMED)
+    end(root, "saved")
+    airflow.states["run"] = ENDED
+    assert is_drawn(root, monkeypatch)
+    over = over_file(RunKey("demo", "run"), root / "runs")
+    os.utime(over, (time.time() - GRACE - 60,) * 2)
+    for path in (lock_file(RunKey("demo", "run"), root / "runs"), root / "runs/demo/run"):
+        os.utime(path, (time.time() - GRACE - 90,) * 2)
+    assert not is_drawn(root, monkeypatch)
+    airflow.states["run"] = {**ENDED, "count": "running"}
+    with in_use(RunKey("demo", "run"), root / "runs"):
+        assert is_drawn(root, monkeypatch)
+
+
+def test_a_task_of_a_run_asks_nothing(root, write_project, monkeypatch):
+    airflow = Airflow(monkeypatch)
+    write_project(RENAMED)
+    assert stages(drawn(root, monkeypatch, "score")) == {**OWN, "counted": []}
+    assert airflow.asked == []
+
+
+@pytest.mark.parametrize("how", ["saved", "failed", "forgotten"])
+def test_where_airflow_cannot_be_asked_time_tells_which_runs_are_over(
+    root, write_project, monkeypatch, how
+):
+    write_project(RENAMED)
+    if how == "forgotten":
+        later(monkeypatch, 25 * 3600)
+    else:
+        end(root, how)
+        assert is_drawn(root, monkeypatch)
+        later(monkeypatch, 605)
+    assert not is_drawn(root, monkeypatch)
+    write_project(BROKEN)
+    with pytest.raises(DvcAirflowError, match=r"dvc\.yaml:"):
+        drawn(root, monkeypatch)
+
+
+def test_an_airflow_that_answers_with_an_error_stops_no_drawing(
+    root, write_project, monkeypatch, caplog
+):
+    airflow = Airflow(monkeypatch)
+    monkeypatch.setattr(airflow, "send", lambda message: 1 / 0)
+    write_project(RENAMED)
+    assert is_drawn(root, monkeypatch)
+    assert "division" in caplog.text
 
 
 def test_a_task_of_an_ended_run_that_is_cleared_is_still_drawn(root, write_project, monkeypatch):

@@ -6,6 +6,8 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
+import uuid
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,6 +117,11 @@ def test_tasks_are_run_after_those_above_them():
     assert in_order(above) == ["prep", "train", "report"]
 
 
+def made_at(seconds: float) -> str:
+    """Return an id as Airflow gives to a try of a task that comes into being at a time."""
+    return str(uuid.UUID(int=int(seconds * 1000) << 80 | 7 << 76 | 1 << 63))
+
+
 class Run:
     """A workspace, the notes in it, and a trigger of one of its tasks."""
 
@@ -138,11 +145,13 @@ class Run:
         monkeypatch.setattr(StageWatchTrigger, "_states", states)
         monkeypatch.setattr(watch_trigger, "_LOOK_SECONDS", 0.001)
         monkeypatch.setattr(watch_trigger, "_ASK_SECONDS", 0.005)
+        monkeypatch.setattr(watch_trigger, "_SURE_SECONDS", 0.05)
 
     def trigger(self, attempt: int = 1, above: tuple[str, ...] = ("prep",)) -> StageWatchTrigger:
         made = StageWatchTrigger(str(self.workspaces), None, "open_workspace")
         made.task_instance = SimpleNamespace(
-            dag_id="demo", run_id="run", task_id="train", try_number=attempt,
+            id=made_at(time.time() + 0.002), dag_id="demo", run_id="run", task_id="train",
+            try_number=attempt,
             task=SimpleNamespace(
                 upstream_task_ids={"open_workspace", *above}, template_ext=(), template_fields=(),
                 start_trigger_args=None,
@@ -153,9 +162,14 @@ class Run:
     def event(self, attempt: int = 1, **options) -> TriggerEvent:
         return asyncio.run(asyncio.wait_for(self.trigger(attempt, **options)._wait(), 5))
 
+    @property
+    def place(self) -> Path:
+        """That of the attempt that began last."""
+        return watch.place_of(self.project, watch.read_plan(self.project))
+
     def tell(self, state: str, **facts) -> None:
-        watch.note_outcome(self.project, "train", state, **facts)
-        watch.publish(self.project, "train")
+        watch.note_outcome(self.place, "train", state, **facts)
+        watch.publish(self.place, "train")
 
 
 @pytest.fixture
@@ -169,7 +183,7 @@ FAILURE = {"stage": "train", "reason": "its command exited with 3", "command": "
 
 
 def test_a_stage_that_succeeded_ends_its_task_with_its_output_in_the_log(run, capsys):
-    watch.log_file(run.project, "train").write_text("one line\nanother\n")
+    watch.log_file(run.place, "train").write_text("one line\nanother\n")
     run.tell(watch.DONE, results=[])
     assert isinstance(run.event(), TaskSuccessEvent)
     printed = capsys.readouterr().out
@@ -177,20 +191,20 @@ def test_a_stage_that_succeeded_ends_its_task_with_its_output_in_the_log(run, ca
 
 
 def test_an_outcome_counts_once_the_result_is_where_others_read_it(run):
-    watch.note_outcome(run.project, "train", watch.DONE, results=[])
+    watch.note_outcome(run.place, "train", watch.DONE, results=[])
 
     async def wait() -> TriggerEvent:
         waiting = asyncio.ensure_future(run.trigger()._wait())
         done, _ = await asyncio.wait([waiting], timeout=0.05)
         assert not done
-        watch.publish(run.project, "train")
+        watch.publish(run.place, "train")
         return await asyncio.wait_for(waiting, 5)
 
     assert isinstance(asyncio.run(wait()), TaskSuccessEvent)
 
 
 def test_a_failure_goes_to_a_worker_with_the_last_lines(run):
-    watch.log_file(run.project, "train").write_text("".join(f"{n}\n" for n in range(30)))
+    watch.log_file(run.place, "train").write_text("".join(f"{n}\n" for n in range(30)))
     run.tell(watch.FAILED, failure=FAILURE, stopped=False)
     event = run.event()
     assert event.payload["what"] == "failed"
@@ -211,7 +225,7 @@ def test_below_a_stage_whose_retry_succeeded_the_task_runs_its_own(run):
 
 def test_a_cleared_task_runs_its_own_after_those_above_it(run):
     run.tell(watch.DONE, results=[])
-    watch.end(run.project)
+    watch.end(run.place)
     run.states |= {"open_workspace": "success", "prep": "running"}
 
     async def wait() -> TriggerEvent:
@@ -239,18 +253,58 @@ def test_a_run_that_was_cleared_as_a_whole_is_watched_again(run, monkeypatch, wa
             patch.setattr(watch.os, "getpid", lambda: ended.pid)
             watch.begin(run.project, {"train": ["train"]})
     else:
-        watch.end(run.project)
+        watch.end(run.place)
     run.tell(watch.DONE, results=[])
 
     async def wait() -> TriggerEvent:
         waiting = asyncio.ensure_future(run.trigger(attempt=2)._wait())
-        done, _ = await asyncio.wait([waiting], timeout=0.05)
+        done, _ = await asyncio.wait([waiting], timeout=0.1)
         assert not done
         watch.begin(run.project, {"train": ["train"]})
         run.tell(watch.DONE, results=[])
         return await asyncio.wait_for(waiting, 5)
 
     assert isinstance(asyncio.run(wait()), TaskSuccessEvent)
+
+
+def test_a_triggerer_that_comes_late_sees_that_the_whole_run_was_cleared(run):
+    trigger = run.trigger(attempt=2)
+    time.sleep(0.01)
+    watch.begin(run.project, {"train": ["train"]})
+    run.tell(watch.DONE, results=[])
+    watch.end(run.place)
+    run.states["open_workspace"] = "success"
+    late = run.trigger(attempt=2)
+    late.task_instance.id = trigger.task_instance.id
+    assert isinstance(asyncio.run(asyncio.wait_for(late._wait(), 5)), TaskSuccessEvent)
+
+
+@pytest.mark.parametrize("state", ["restarting", "queued", "running"])
+def test_an_attempt_that_is_being_ended_is_no_reason_to_run_alone(run, state):
+    """Airflow ends the process of a cleared task some seconds later; so long it seems to go on."""
+    run.states |= {"open_workspace": state, "prep": "success"}
+
+    async def wait() -> TriggerEvent:
+        waiting = asyncio.ensure_future(run.trigger(attempt=2)._wait())
+        done, _ = await asyncio.wait([waiting], timeout=0.03 if state == "running" else 0.2)
+        assert not done
+        watch.begin(run.project, {"train": ["train"]})
+        run.states["open_workspace"] = "running"
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        run.tell(watch.DONE, results=[])
+        return await asyncio.wait_for(waiting, 5)
+
+    assert isinstance(asyncio.run(wait()), TaskSuccessEvent)
+
+
+def test_an_attempt_that_another_one_followed_says_nothing_more(run):
+    earlier = run.place
+    watch.begin(run.project, {"train": ["train"]})
+    watch.end(earlier)
+    watch.ask_to_stop(earlier, "train")
+    assert watch.read_plan(run.project)["ended"] is None
+    assert not watch.is_asked_to_stop(run.place, "train")
 
 
 def test_what_was_told_while_the_state_was_asked_for_counts(run, monkeypatch):
@@ -274,7 +328,7 @@ def test_stages_that_the_cancelled_process_had_not_begun_are_skipped(run, state)
 
 
 def test_the_stage_that_ran_when_the_process_was_cancelled_fails(run):
-    watch.log_file(run.project, "train").write_text("half\n")
+    watch.log_file(run.place, "train").write_text("half\n")
     run.states["open_workspace"] = "failed"
     assert run.event().payload == {"what": "ended", "state": "failed"}
 
@@ -286,8 +340,38 @@ def test_a_stage_that_is_new_since_the_run_began_has_nothing_to_do(run):
 
 def test_whoever_stops_a_waiting_task_stops_its_stage(run):
     asyncio.run(run.trigger().on_kill())
-    assert watch.is_asked_to_stop(run.project, "train")
-    assert not watch.is_asked_to_stop(run.project, "prep")
+    assert watch.is_asked_to_stop(run.place, "train")
+    assert not watch.is_asked_to_stop(run.place, "prep")
+
+
+@pytest.mark.parametrize("began", [True, False])
+def test_whoever_stops_a_try_of_a_task_stops_no_stage_of_the_next(run, began):
+    async def kill() -> None:
+        trigger = run.trigger(attempt=1 if began else 2)
+        waiting = asyncio.ensure_future(trigger._wait())
+        await asyncio.sleep(0.02)
+        if began:
+            watch.begin(run.project, {"train": ["train"]})
+        waiting.cancel()
+        await trigger.on_kill()
+
+    asyncio.run(kill())
+    assert not watch.is_asked_to_stop(run.place, "train")
+
+
+def test_the_log_of_another_attempt_is_told_from_its_beginning(run, capsys):
+    watch.log_file(run.place, "train").write_text("a long line of the first attempt\n")
+
+    async def wait() -> None:
+        waiting = asyncio.ensure_future(run.trigger()._wait())
+        await asyncio.sleep(0.05)
+        watch.begin(run.project, {"train": ["train"]})
+        watch.log_file(run.place, "train").write_text("second\n")
+        run.tell(watch.DONE, results=[])
+        await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(wait())
+    assert "second" in capsys.readouterr().out
 
 
 def test_a_trigger_can_be_made_again_from_what_airflow_keeps(run):

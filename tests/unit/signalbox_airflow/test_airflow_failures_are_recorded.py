@@ -51,7 +51,7 @@ def test_a_failure_and_its_recovery_are_one_alert(listener: ModuleType, tmp_path
 def test_a_run_that_succeeds_ends_the_alerts_of_its_tasks(
     listener: ModuleType, tmp_path: Path
 ) -> None:
-    hooks = listener.TelemetryListener(lambda: tmp_path)
+    hooks = listener.TelemetryListener(lambda _: tmp_path)
     other = task("u")
     other.dag_id = "other"
     for failed in (task(), other):
@@ -97,7 +97,7 @@ def test_a_folder_that_cannot_be_written_does_not_reach_airflow(
     listener: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "telemetry").write_text("a file, not a folder")
-    hooks = listener.TelemetryListener(lambda: tmp_path)
+    hooks = listener.TelemetryListener(lambda _: tmp_path)
     hooks.on_task_instance_failed(task(), RuntimeError("x"))
     hooks.on_dag_run_failed(None, "x")
     assert caplog.text.count("telemetry of Airflow could not be written") == 2

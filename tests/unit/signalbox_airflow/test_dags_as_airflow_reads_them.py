@@ -29,8 +29,8 @@ HEAVY = {
     "dill", "duckdb", "dvc", "evidently", "great_expectations", "jinja2", "networkx", "numpy",
     "pandas", "pyarrow", "ruamel", "scipy", "sklearn", "sqlalchemy", "voluptuous",
 }  # fmt: skip
-MOST_OF_OURS = {True: 85, False: 8}
-"""Modules of ours that a DAG file may import, with and without the bridge."""
+MOST_OF_OURS = {True: 87, False: 10}
+"""Modules of ours that a DAG file may import, with and without the bridge; two are its factory."""
 MOST = {True: 170, False: 70}
 """Modules in all that come with a DAG file, beside ``airflow.sdk``."""
 MUST_FILL = {"batch_scoring": {"input"}, "erase_subject": {"subject"}}

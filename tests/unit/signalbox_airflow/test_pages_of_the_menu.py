@@ -258,3 +258,14 @@ def test_text_is_escaped_wherever_a_helper_takes_it() -> None:
     for html in drawn:
         assert isinstance(html, Markup)
         assert "<script>" not in html
+
+
+def test_the_frame_styles_no_class_of_a_block_by_its_bare_name() -> None:
+    """A name of both would draw, say, a table as a grid of the overview's cards."""
+    frame = (layout.HERE / "pages.css").read_text(encoding="utf-8")
+    bare = set(re.findall(r"^ *\.([a-z]+)(?= *[{,])", frame, re.MULTILINE))
+    assert {"bar", "deck"} <= bare
+    blocks = (TEMPLATES / "blocks.html").read_text(encoding="utf-8")
+    of_blocks = set(re.findall(r'(?:class="|")([a-z]+)"?(?: if|["{ ])', blocks))
+    assert {"cards", "facts", "scroll", "headline"} <= of_blocks
+    assert not bare & of_blocks

@@ -17,7 +17,12 @@ from pipelines.aiops.alerting.evaluation.operations import (
     operation_figures,
     operations,
 )
-from pipelines.aiops.alerting.evidence import HarmfulRuleDetails, WatchDetails
+from pipelines.aiops.alerting.evidence import (
+    HarmfulRuleDetails,
+    RuleSaved,
+    SinceRelease,
+    WatchDetails,
+)
 from pipelines.aiops.alerting.publishing import released as publishing
 from pipelines.aiops.alerting.publishing.released import ReleasedRules
 from pipelines.aiops.alerting.rules import HoldRule
@@ -67,9 +72,12 @@ def release(monkeypatch: pytest.MonkeyPatch, *found: HoldRule) -> None:
         monkeypatch.setattr(module, "released_rules", lambda _: made)
 
 
-def watched(project: Path, *harmful: str, of: str = RELEASE) -> None:
+def watched(
+    project: Path, *harmful: str, of: str = RELEASE, since: SinceRelease | None = None
+) -> None:
     details = WatchDetails(
         released=of,
+        since_release=since,
         harmful_rules=[
             HarmfulRuleDetails(rule=rule, sentence="", missed=["INC-<7>"], late=[],
                                sole_cause=True, command="")
@@ -127,6 +135,25 @@ def test_a_rule_says_how_long_it_has(
     assert f"</svg>{state}" in html
 
 
+SAVED = "Pages saved since the release (estimate)</dt><dd>"
+
+
+def test_pages_saved_since_the_release_are_known_once_alerts_are_newer_than_it(
+    get: Get, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release(monkeypatch, holding("Alert1", "web", n=1), holding("Alert2", "web", n=2))
+    assert get("/rules").count(SAVED + "not known: not watched yet") == 2
+    watched(project)
+    assert get("/rules").count(SAVED + "not known: no alerts since the release") == 2
+    saved = [RuleSaved(rule="hold-1", alerts=40, pages_saved=12.3),
+             RuleSaved(rule="hold-2", alerts=0, pages_saved=0.0)]  # fmt: skip
+    start, end = "2026-04-01T08:00:00Z", "2026-04-03T00:00:00Z"
+    watched(project, since=SinceRelease(start=start, end=end, rules=saved))
+    html = get("/rules")
+    assert f"{SAVED}12 saved, 40 alerts held, from 2026-04-01 08:00" in html
+    assert f"{SAVED}0 saved, 0 alerts held" in html
+
+
 def test_names_of_alerts_are_escaped(
     get: Get, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,16 +173,17 @@ def test_a_rule_is_judged_with_its_alert_names(
     assert subjects.find_subject(project, "rule", "hold-9", "") is None
 
 
-def test_it_says_where_mining_reads_another_lake(
+def test_answers_are_kept_where_rules_are_mined_from_but_never_in_the_simulated_world(
     get: Get, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release(monkeypatch, holding("DiskFull", "web"))
-    assert "reach mining" in get("/rules")
-    lake = project / "lake"
+    assert subjects.lake_of(project) == project / "lake"
+    assert "doesn’t reach mining" in get("/rules")
+    own = project / "own"
     (project / "params.yaml").write_text(
-        json.dumps({"aiops": {"telemetry": {"lake": "lake"}, "alert_history": {"lake": str(lake)},
-                              "export_rules": {}}})
-    )  # fmt: skip
+        json.dumps({"aiops": {"telemetry": {"lake": "lake"}, "alert_history": {"lake": str(own)}}})
+    )
+    assert subjects.lake_of(project) == own
     assert "reach mining" not in get("/rules")
 
 
@@ -261,7 +289,7 @@ def test_an_unknown_value_is_a_gap_in_the_trend() -> None:
         (0.5, "share", "50.0%"),
     ],
 )
-def test_a_value_is_told_with_its_unit_as_people_say_it(value, unit, said):
+def test_a_value_is_told_with_its_unit_as_people_say_it(value: float, unit: str, said: str) -> None:
     from signalbox_airflow.pages.kpis import number
 
     assert number(value, unit).replace("\N{NO-BREAK SPACE}", " ") == said

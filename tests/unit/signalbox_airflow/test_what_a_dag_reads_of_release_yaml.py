@@ -20,16 +20,22 @@ def written(project: Path, text: str) -> Path:
     return project
 
 
+FINDS_THE_PROJECT = ["pipelines.core", "pipelines.core.errors", "pipelines.core.project"]
+
+
 def test_a_plain_section_needs_no_typed_model(tmp_path: Path) -> None:
     code = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'plugins')!r}]\n"
         "from pathlib import Path\n"
         "from signalbox_airflow.parsing import policy\n"
         f"print(policy(Path({str(written(tmp_path, PLAIN))!r})))\n"
-        "print([name for name in sys.modules if name.startswith('pipelines')])\n"
+        "print([name for name in sys.modules if name.startswith('pipelines.')])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-2:] == [str(Policy(("alice", "bob"), 60)), "[]"]
+    assert done.stdout.splitlines()[-2:] == [
+        str(Policy(("alice", "bob"), 60)),
+        str(FINDS_THE_PROJECT),
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "approval: {approvers: [admin]}\n", "kpis: {}\n"])

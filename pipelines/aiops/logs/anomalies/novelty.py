@@ -19,6 +19,7 @@ from pipelines.aiops.logs.anomalies.chance import (
 from pipelines.aiops.logs.counts import SEVERITIES, WORDS, Table
 from pipelines.aiops.logs.settings import LogAnomalySettings
 from pipelines.aiops.logs.templates import TemplateStore
+from pipelines.aiops.logs.templates.store import id_of
 from pipelines.core.time import DAY_US, HOUR_US
 
 _LEAST_DAYS = 0.25
@@ -267,8 +268,9 @@ def _slots(
 
     values = values.filter(pc.less(values["hour_us"], end_us))
     slots: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    forms = {name: id_of(template.key) for name, template in store.templates.items()}
     for row in values.to_pylist():
-        if store.current(row["template"]) != row["template"]:
+        if row["form"] != forms.get(row["template"]):
             continue
         slots.setdefault((row["service"], row["template"], row["slot"]), []).append(row)
     # Variables that only days of the window count are new as variables: nothing to compare with.

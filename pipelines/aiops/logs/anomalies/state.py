@@ -87,7 +87,7 @@ def _read(path: Path) -> dict[str, list[int | str]]:
     }
 
 
-FORMAT = "1"
+FORMAT = "2"
 _COLUMNS = ["log_id", "at", "service", "severity", "body"]
 
 

@@ -19,19 +19,22 @@ from numpy.typing import NDArray
 
 from pipelines.aiops.logs.templates.store import Template, TemplateStore, registered
 from pipelines.aiops.logs.templates.variables import (
+    ASSIGNED_NAME,
+    MARK,
+    NAME_WITH_FIGURE,
     VARIABLE,
-    collapsed,
+    bare,
+    coarse,
     joined,
     key_of,
     kind_of_all,
     values_in,
 )
 from pipelines.aiops.logs.templates.words import DEFAULT_EVIDENCE, Evidence, generalise, spread
-from pipelines.core.arrays import as_array
+from pipelines.core.arrays import as_array, as_indices, numbers_of
 
 _CHUNK = 65_536
-_MARK = "0"
-_DATA_WORD = r"[0-9A-Za-z_]*[0-9][0-9A-Za-z_]*"
+_DATA_WORD = rf"\b({NAME_WITH_FIGURE}\b|{ASSIGNED_NAME})|[0-9A-Za-z_]*[0-9][0-9A-Za-z_]*"
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def _encode(lines: Any, max_chars: int) -> Any:
     import pyarrow.compute as pc
 
     rows = first_rows(lines, max_chars)
-    return pc.replace_substring_regex(rows, _DATA_WORD, _MARK).dictionary_encode()
+    return pc.replace_substring_regex(rows, _DATA_WORD, rf"\1{MARK}").dictionary_encode()
 
 
 def _chunks(lines: Any) -> Iterator[Any]:
@@ -116,7 +119,7 @@ def shapes_of(lines: Any, *, max_chars: int, threads: int | None = None) -> Shap
     start = 0
     for chunk, words in zip(encoded, dictionaries, strict=True):
         own = np.fromiter((number[word] for word in words), np.int32, len(words))
-        codes[start : start + len(chunk)] = own[chunk.indices.to_numpy()]
+        codes[start : start + len(chunk)] = own[numbers_of(chunk.indices)]
         start += len(chunk)
     return Shapes(codes, shapes, np.bincount(codes, minlength=len(shapes)))
 
@@ -221,7 +224,9 @@ class Mined:
         """
         rows = self.rows(template_id)
         template = self.store.templates[self.store.current(template_id)]
-        return values_in(first_rows(self._lines.take(rows), self._max_chars), template.key)
+        return values_in(
+            first_rows(self._lines.take(as_indices(rows)), self._max_chars), template.key
+        )
 
 
 def mine(
@@ -257,8 +262,7 @@ def mine(
         for shape, keep in zip(shapes.shapes, looked_at, strict=True)
     ]
     keys = _bounded(keys, shapes.counts, known, settings.max_keys)
-    groups = _groups({*keys, *known.keys}, settings)
-    store = registered(known, groups)
+    store = registered(known, *_groups({*keys, *known.keys}, settings))
     codes, ids = _numbered([store.keys[key] for key in keys])
     per_line = codes[shapes.codes] if len(codes) else np.zeros(0, np.int32)
     templates = _counted(ids, per_line, store)
@@ -290,16 +294,20 @@ def _bounded(
     return [OVERFLOW_KEY if key in dropped else key for key in keys]
 
 
-def _groups(keys: set[str], settings: MinerSettings) -> dict[str, list[str]]:
-    short = {key: collapsed(key, settings.left_out) for key in keys}
+def _groups(keys: set[str], settings: MinerSettings) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Group keys by their general key, and say what is shown of it."""
+    short = {key: coarse(key)[0] for key in keys}
     general = generalise(short.values(), settings.evidence)
     members: defaultdict[str, list[str]] = defaultdict(list)
     for key in sorted(keys):
         members[general[short[key]]].append(key)
     groups: defaultdict[str, list[str]] = defaultdict(list)
+    shown: dict[str, str] = {}
     for whole, own in members.items():
-        groups[spread(whole, own)] += own
-    return groups
+        text = spread(whole, own)
+        groups[bare(text)] += own
+        shown[bare(text)] = text
+    return groups, shown
 
 
 def _numbered(names: list[str]) -> tuple[NDArray[np.int32], list[str]]:
@@ -317,16 +325,20 @@ def _with_kinds(
     templates: list[Template], codes: NDArray[np.int32], lines: Any, settings: MinerSettings
 ) -> list[Template]:
     samples = _samples(codes, len(templates), lines, settings.sample)
+    # Taken at once: a call of Arrow's for each template would cost more than what it does.
+    ends = np.cumsum([len(rows) for rows in samples]).tolist()
+    every = np.concatenate([np.zeros(0, np.intp), *samples])
+    texts = first_rows(lines.take(as_indices(every)), settings.max_chars)
     frequent = sorted(templates, key=lambda t: (-t.count, t.id))[: settings.max_kinds]
     looked_at = {t.id for t in frequent if VARIABLE in t.key}
     typed = []
-    for template, rows in zip(templates, samples, strict=True):
+    for template, start, end in zip(templates, [0, *ends], ends, strict=False):
         if template.id not in looked_at:
             slots = template.key.count(VARIABLE)
             kinds = list(template.kinds) if len(template.kinds) == slots else ["text"] * slots
             typed.append(replace(template, kinds=tuple(kinds)))
             continue
-        columns = values_in(first_rows(lines.take(rows), settings.max_chars), template.key)
+        columns = values_in(texts.slice(start, end - start), template.key)
         kinds = [kind_of_all(set(values)) for values in columns]
         kinds += ["text"] * (template.key.count(VARIABLE) - len(kinds))
         if len(template.kinds) == len(kinds):

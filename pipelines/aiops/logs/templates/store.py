@@ -47,17 +47,21 @@ class Template:
         as seen in a sample of the lines.
     count : int
         Lines seen: in this run for a run's templates, ever for the store's.
+    shown : str
+        The key with what all its lines have had alike so far in place of variables: a unit, a name
+        with a figure. Empty: as the key.
     """
 
     id: str
     key: str
     kinds: tuple[str, ...] = ()
     count: int = 0
+    shown: str = ""
 
     @property
     def text(self) -> str:
         """The template as people write it, with ``<*>`` for each variable."""
-        return self.key.replace(VARIABLE, "<*>")
+        return (self.shown or self.key).replace(VARIABLE, "<*>")
 
     @property
     def typed(self) -> str:
@@ -110,7 +114,7 @@ class TemplateStore:
         path : Path
         """
         templates = {
-            t.id: {"key": t.key, "kinds": list(t.kinds), "count": t.count}
+            t.id: {"key": t.key, "kinds": list(t.kinds), "count": t.count, "shown": t.shown}
             for t in sorted(self.templates.values(), key=lambda t: t.id)
         }
         content = {
@@ -155,7 +159,13 @@ class TemplateStore:
         if content["format"] != FORMAT:
             raise ValueError(f"format is {content['format']!r}")
         templates = {
-            name: Template(name, str(t["key"]), tuple(map(str, t["kinds"])), int(t["count"]))
+            name: Template(
+                name,
+                str(t["key"]),
+                tuple(map(str, t["kinds"])),
+                int(t["count"]),
+                str(t.get("shown", "")),
+            )
             for name, t in content["templates"].items()
         }
         keys = {str(k): str(v) for k, v in content["keys"].items()}
@@ -178,7 +188,9 @@ def _fresh(key: str, *taken: Mapping[str, Any]) -> str:
     return name
 
 
-def registered(store: TemplateStore, groups: Mapping[str, Iterable[str]]) -> TemplateStore:
+def registered(
+    store: TemplateStore, groups: Mapping[str, Iterable[str]], shown: Mapping[str, str]
+) -> TemplateStore:
     """Give every group of keys an id.
 
     Parameters
@@ -188,6 +200,8 @@ def registered(store: TemplateStore, groups: Mapping[str, Iterable[str]]) -> Tem
     groups : mapping of str to iterable of str
         General key → keys of the group. A group that holds known keys keeps their id (the one with
         most lines if they had several; the others become aliases).
+    shown : mapping of str to str
+        General key → what is shown of it.
 
     Returns
     -------
@@ -205,9 +219,9 @@ def registered(store: TemplateStore, groups: Mapping[str, Iterable[str]]) -> Tem
                 lost = templates.pop(other)
                 aliases[other] = name
                 templates[name] = replace(templates[name], count=templates[name].count + lost.count)
-            templates[name] = replace(templates[name], key=general)
+            templates[name] = replace(templates[name], key=general, shown=shown[general])
         else:
             name = _fresh(general, templates, aliases)
-            templates[name] = Template(name, general)
+            templates[name] = Template(name, general, shown=shown[general])
         keys.update((m, name) for m in members)
     return TemplateStore(templates, keys, aliases)

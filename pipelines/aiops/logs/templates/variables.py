@@ -10,25 +10,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from typing import Any
 
 VARIABLE = "\x01"
 """Stands for a variable in shapes and keys; control characters of the input never get here."""
+
+MARK = "\ue000"
+"""What vectorised passes put in place of a figure, and behind a name that holds one."""
+
+NAME_WITH_FIGURE = (
+    r"(?:[A-Za-z_]+[G-Zg-z]|[A-Za-z_]*[G-Zg-z][A-Za-z_]*[A-Za-z])[0-9]{1,2}[A-Za-z_]*"
+)
+"""One or two digits in a word that can't be hexadecimal (eth0, ext3_readdir): maybe a constant."""
+
+ASSIGNED_NAME = r"[A-Za-z_]+[0-9]{1,2}="
+"""What stands before = names what follows: a0=, r24=."""
 
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _UNIT = (
     r"(?:[kKMGTP]?i?B(?:/s)?|bytes?|[kKMGT]?(?:bps|bit/s|Hz)|ns|us|µs|m?s|msecs?|secs?|seconds?"
     r"|mins?|minutes?|hours?|days?)"
-)
-_FILE_ENDING = (
-    "log|txt|exe|dll|sys|conf|cfg|ini|xml|json|ya?ml|csv|jar|so|py|sh|cc?|cpp|h|java|js|html?|php"
-    "|properties|tmp|dat|db|gz|zip|tar|png|jpe?g|pdf"
-)
-_DOMAIN = (
-    "com|net|org|edu|gov|mil|biz|eu|cn|de|fr|uk|jp|ru|br|nl|ca|au|ch|se|kr|hk|tw"
-    "|local|localdomain|internal|lan"
 )
 _VALUE = (
     r"\"[^\"]{0,256}\"|'[^']{0,256}'"
@@ -49,12 +52,15 @@ class MaskRule:
         Regular expression of Python's ``re``.
     replacement : str
         What each match becomes.
+    needs : str
+        Text that is in every match; where it isn't, the rule isn't tried.
     """
 
     name: str
     reason: str
     pattern: str
     replacement: str = VARIABLE
+    needs: str = ""
 
 
 RULES: tuple[MaskRule, ...] = (
@@ -63,8 +69,20 @@ RULES: tuple[MaskRule, ...] = (
         "masked",
         "What the mask of personal data put there stands for data.",
         r"<(?:mail|ip|card|token|secret|phone)>",
+        needs="<",
     ),
-    MaskRule("number", "A word that holds a digit is data.", r"\w*\d\w*"),
+    MaskRule(
+        "name",
+        "A word with one or two digits may be a name.",
+        rf"(?<!\w)({NAME_WITH_FIGURE}|{ASSIGNED_NAME}){MARK}(?!\w)",
+        r"\1",
+        needs=MARK,
+    ),
+    MaskRule(
+        "number",
+        "Any other word that holds a digit is data.",
+        rf"(?<!\w)(?!{NAME_WITH_FIGURE}(?!\w)|{ASSIGNED_NAME})\w*\d\w*|\w*{MARK}\w*",
+    ),
     MaskRule(
         "literal",
         "Truth values and nothing are values.",
@@ -74,113 +92,112 @@ RULES: tuple[MaskRule, ...] = (
         "url",
         "An address is data from its scheme to the next space or bracket.",
         r"\b[a-zA-Z][a-zA-Z+.]{0,15}://[^\s,;)\]}>\"']*",
+        needs=":",
     ),
     MaskRule(
         "mail",
         "name@host.domain is an address.",
         r"(?<![\w\x01.+-])[\w\x01.+-]{1,64}@[\w\x01-]+(?:\.[\w\x01-]+)+",
+        needs="@",
     ),
     MaskRule(
         "windows_path",
         "A drive letter or two backslashes begin a path.",
         r"(?<![A-Za-z])[A-Za-z]:\\[^\s,;\"']*|\\\\[\w\x01.$-]+\\[^\s,;\"']*",
+        needs="\\",
     ),
     MaskRule(
         "path",
         "A slash after a space, or words with two slashes, are a path (with its query).",
-        r"(?<![\w.*])(?:\.{0,2}|~|[A-Za-z_.\x01-]{1,40}(?=/[^/\s]{0,80}/))"
-        r"(?:/[\w\x01.$@%+~=:?&*#-]*[\w\x01*])+/?",
-    ),
-    MaskRule(
-        "file",
-        "A name with a customary ending is a file.",
-        rf"(?<![\w\x01.-])[\w\x01-]+(?:\.[\w\x01-]+)*\.(?:{_FILE_ENDING})\b(?!\()",
+        r"(?<![\w.*\x01])(?:\.{0,2}|~|[A-Za-z_.\x01-]{1,40}(?=/[^/\s]{0,80}/))"
+        r"(?:/[\w\x01.$@%+~=:?&*#-]*)*/[\w\x01.$@%+~=:?&*#-]*[\w\x01*]/?|(?<=[\s=(\"'])/(?=[\s,;)\"']|$)",
+        needs="/",
     ),
     MaskRule(
         "octets",
         "Six or more pairs of hexadecimal digits are an address or a fingerprint.",
         r"(?<![\w\x01:])(?:[0-9A-Fa-f]{2}|\x01)(?::(?:[0-9A-Fa-f]{2}|\x01)){5,31}(?![\w\x01])",
+        needs=":",
     ),
     MaskRule(
         "stamp",
         "A date and a time of day beside each other are one value.",
         r"\x01[-/.]\x01[-/.]\x01[ _]\x01:\x01(?:[:.,]\x01)*",
+        needs=VARIABLE,
     ),
     MaskRule(
-        "dotted",
-        "Three or more words joined by dots are a class, package or host.",
-        r"(?<![\w\x01])[\w\x01]+(?:[.$@][\w\x01]+){2,}",
-    ),
-    MaskRule(
-        "host",
-        "A name that ends in a well-known domain is a host, with its port.",
-        rf"(?<![\w\x01.-])(?:[A-Za-z_\x01-]+\.)+(?:{_DOMAIN})\b(?![\w\x01.(-])(?::\x01)?",
+        "port",
+        "A name with two dots before a port or a line is a place; colons begin an address.",
+        r"(?<![\w\x01.$-])[\w\x01$-]+(?:\.[\w\x01$-]+){2,}:\x01(?!\w)|(?<!\S)::?\x01",
+        needs=VARIABLE,
     ),
     MaskRule(
         "joined",
-        "Words joined to data by - . @ / $ # + ~ belong to it (node-7, core.12, Foo@3f).",
-        r"(?:(?<![A-Za-z_\x01])[A-Za-z_\x01]+[-.@/$#+~](?:[A-Za-z_\x01]+[-.@/$#+~]){0,8})?"
-        r"\x01(?:[-.@/$#+~][A-Za-z_\x01]+){0,8}",
+        "Words joined to data by - . @ / $ # ~ belong to it (node-7, core.12, Foo@3f).",
+        r"(?:(?<![\w\x01])[\w\x01]+[-.@/$#~](?:[\w\x01]+[-.@/$#~]){0,8})?"
+        r"\x01(?:[-.@/$#~][\w\x01]+){0,8}",
+        needs=VARIABLE,
     ),
     MaskRule(
         "range",
         "A list in brackets behind a name is part of the name (node-[1-5]).",
         r"(?:(?<=\x01)|(?:(?<=\s)|(?<=:))[A-Za-z_]+-)\[[\x01, -]*\]",
+        needs="[",
     ),
     MaskRule(
         "glued",
         "Data glued together by punctuation without a space is one value.",
         r"\x01(?:[.:,;/@_|#+*~%&?!-]+\x01)+",
+        needs=VARIABLE,
     ),
-    MaskRule(
-        "words",
-        "A list of words in square brackets is one value, however long.",
-        r"\[[\w\x01.$-]+(?:, ?[\w\x01.$-]+)+\]",
-        f"[{VARIABLE}]",
-    ),
-    MaskRule("empty", "Empty brackets hold the empty value.", r"(?<=\s)\(\)", f"({VARIABLE})"),
     MaskRule(
         "date",
         "Names of days and months beside data are a date.",
         rf"(?:\b{_DAY},? )?\b{_MONTH} \x01(?:,? \x01)*(?: [A-Z]{{2,4}}\b)?(?: \x01)?"
         rf"|\b{_DAY},? (?=\x01)",
+        needs=VARIABLE,
     ),
     MaskRule(
         "assigned",
         "What stands behind = is a value.",
-        rf"(?<=[\w\]\x01 ])=(?!=) *(?:{_VALUE})(?!\w*=)",
-        f"={VARIABLE}",
+        rf"(?<=[\w\]\x01 ])=(?!=)( *)(?:{_VALUE})(?!\w*=)",
+        rf"=\1{VARIABLE}",
+        needs="=",
     ),
-    MaskRule(
-        "unit",
-        "A unit, and the same figure in another unit in brackets, belong to the figure.",
-        rf"\x01 {_UNIT}\b(?: \(\x01(?: {_UNIT})?\))?",
-    ),
+    MaskRule("angles", "Angle brackets around data belong to it.", r"<\x01>", needs="<"),
     MaskRule(
         "sign",
         "A sign or a comparison before a figure belongs to it.",
-        r"(?<=[\s=:,(\[])[-+#<>](?=\x01)",
+        r"(?:(?<=[\s=:,(\[])|^)[-+#<>~](?=\x01)",
         "",
+        needs=VARIABLE,
     ),
     MaskRule(
         "again",
         "What the rules above made adjacent is one value.",
         r"\x01(?:[.:,/@_|-]*\x01)+",
+        needs=VARIABLE,
     ),
 )
 
-LIST = MaskRule(
-    "list",
-    "Data after data is a list, and how long it is does not matter.",
-    r"\x01(?:[.:,/@_ |-]*\x01)+",
+_FIGURE = rf"(?:(?<==) +)?\x01(?: ?{_UNIT}\b(?![-:=(])(?: \(\x01(?: ?{_UNIT})?\))?)?"
+_NUMBERED = r"(?<![\w.$@/-])[A-Za-z_]+[0-9]{1,2}(?![\w=(.$@/-])"
+_MISSING = r"(?<==)(?=[\s,;)\]}]|$)|(?<=\s[(\[])[^\w\x01()\[\]{}]*(?=[)\]])"
+VALUES = re.compile(
+    rf"{_FIGURE}(?:[.:,/@_ |*-]*{_FIGURE})*|{_NUMBERED}(?::\x01)?"
+    rf"|{_MISSING}"
+    r"|(?<=\[)[\w\x01.$-]+(?:, ?[\w\x01.$-]+)+(?=\])|(?<=\{ )\w+(?: \w+)*(?= \})"
 )
-"""Decides which keys belong together; a template whose lists are all of one length keeps them."""
+"""What holds a value wherever it stands: a figure with its sign and unit, a name with a number, a
+list of them of any length, nothing behind = and in brackets, words alone in brackets."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 @cache
-def compiled(left_out: frozenset[str] = frozenset()) -> tuple[tuple[re.Pattern[str], str], ...]:
+def compiled(
+    left_out: frozenset[str] = frozenset(),
+) -> tuple[tuple[re.Pattern[str], str, str], ...]:
     """Return the rules ready to run.
 
     Parameters
@@ -190,10 +207,12 @@ def compiled(left_out: frozenset[str] = frozenset()) -> tuple[tuple[re.Pattern[s
 
     Returns
     -------
-    tuple of (re.Pattern, str)
-        Pattern and replacement, in the order in which they run.
+    tuple of (re.Pattern, str, str)
+        Pattern, replacement and what it needs, in the order in which they run.
     """
-    return tuple((re.compile(r.pattern), r.replacement) for r in RULES if r.name not in left_out)
+    return tuple(
+        (re.compile(r.pattern), r.replacement, r.needs) for r in RULES if r.name not in left_out
+    )
 
 
 def key_of(shape: str, left_out: frozenset[str] = frozenset()) -> str:
@@ -211,46 +230,52 @@ def key_of(shape: str, left_out: frozenset[str] = frozenset()) -> str:
     str
     """
     key = _CONTROL.sub(" ", shape)
-    for pattern, replacement in compiled(left_out):
-        key = pattern.sub(replacement, key)
+    for pattern, replacement, needs in compiled(left_out):
+        if not needs or needs in key:
+            key = pattern.sub(replacement, key)
     return key.strip()
 
 
-def runs_of(key: str) -> list[str]:
-    """Return a key's lists of data.
+@lru_cache(maxsize=65_536)
+def coarse(key: str) -> tuple[str, tuple[str, ...]]:
+    """Return what decides with which keys a key belongs together.
 
     Parameters
     ----------
     key : str
-
-    Returns
-    -------
-    list of str
-        In order; data that stands alone is a list of one.
-    """
-    return [match[0] for match in _runs().finditer(key)]
-
-
-def collapsed(key: str, left_out: frozenset[str] = frozenset()) -> str:
-    """Return a key in which every list of data is one ``VARIABLE``.
-
-    Parameters
-    ----------
-    key : str
-    left_out : frozenset of str
-        Names of rules not to use; with ``list`` among them the key stays.
 
     Returns
     -------
     str
+        The key with one ``VARIABLE`` for every value, list of values and missing value.
+    tuple of str
+        What stood in place of each variable.
     """
-    return key if LIST.name in left_out else _runs().sub(VARIABLE, key)
+    pieces: list[str] = []
+
+    def cut(match: re.Match[str]) -> str:
+        pieces.append(match[0])
+        return VARIABLE
+
+    return VALUES.sub(cut, key), tuple(pieces)
 
 
-@cache
-def _runs() -> re.Pattern[str]:
-    return re.compile(LIST.pattern.removesuffix("+") + "*")
+def bare(key: str) -> str:
+    """Return a key without units and with variables in place of names that hold a figure.
 
+    Parameters
+    ----------
+    key : str
+
+    Returns
+    -------
+    str
+        Lists keep their length.
+    """
+    return _BARE.sub(VARIABLE, key)
+
+
+_BARE = re.compile(rf"{_FIGURE}|{_NUMBERED}(?::\x01)?|{_MISSING}")
 
 MAX_SLOTS = 100
 """Variables that are told apart; what follows the last of them is its value."""
@@ -311,8 +336,7 @@ def values_in(lines: Any, key: str) -> list[list[str]]:
     if not slots:
         return []
     found = pc.extract_regex(lines, pattern_of(key))
-    columns = (pc.struct_field(found, f"v{slot}") for slot in range(slots))
-    return [pc.fill_null(column, "").to_pylist() for column in columns]
+    return [[value or "" for value in column.to_pylist()] for column in found.flatten()]
 
 
 _UNIT_OF_TIME = r"(?:ns|us|µs|ms|msecs?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)"

@@ -1,4 +1,4 @@
-"""Which *words* vary: keys that differ in one word are one template if the evidence says so.
+"""Which *words* vary: keys that differ in words are one template if the evidence says so.
 
 The operator only ever adds: a slot that is a variable stays one when more keys are seen, and the
 result is its least fixpoint over a *set* of keys. So the groups do not depend on the order of the
@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from pipelines.aiops.logs.templates.variables import VARIABLE, collapsed, runs_of
+from pipelines.aiops.logs.templates.variables import VARIABLE, coarse
 
 _LETTER = "A-Za-z_\x80-\U0010ffff"
-TOKEN = re.compile(rf"[{_LETTER}]+(?:[.'$@/+-][{_LETTER}]+)*|\x01|[^{_LETTER}\x01]")
+TOKEN = re.compile(
+    rf"[{_LETTER}][{_LETTER}0-9]*(?:[.'$@/+-]{{1,2}}[{_LETTER}][{_LETTER}0-9]*)*|\x01|[^{_LETTER}\x01]"
+)
+_IDENTIFIER = re.compile(r"[._$@/0-9]|[a-z][A-Z]")
+_NAMES_WHAT_FOLLOWS = frozenset(":=(")
+_ENCLOSE = frozenset(("()", "[]", "{}", "''", '""', "``"))
 
 _FUNCTION_WORDS = """
 a an the is are was were be been has have had do does did will would can could may must not no
@@ -25,49 +31,39 @@ under after before because so any all some already yet still only
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 """Words of grammar; never data, so a slot in which one stands is not a variable because of it."""
 
-_NAMED = "user username account login owner group client host hostname server node peer domain"
-NAMED = frozenset(_NAMED.split())
-"""Nouns that a name follows, if a word of ``BEFORE_NAMED`` leads them: ``for user alice``."""
-
-_BEFORE_NAMED = "for by of as from to with on at invalid illegal unknown"
-BEFORE_NAMED = frozenset(_BEFORE_NAMED.split())
-_PREPOSITIONS = "for by of from to with on at in via"
-PREPOSITIONS = frozenset(_PREPOSITIONS.split())
-QUOTES = frozenset("'\"`")
-
 _HOLE = "\x02"
 _Tokens = tuple[str, ...]
-_Slot = tuple[int, _Tokens, _Tokens]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """How much evidence makes a word a variable.
+    """How many different words make a slot a variable.
 
     Attributes
     ----------
-    context : int
-        Constant words that the keys must share besides the slot.
-    values : int
-        Different words in a slot that prove a variable when the context is ample; the poorer the
-        context, the more are asked for (one more for each word that is missing to ``ample``).
-    ample : int
-        Constant words that count as an ample context.
-    names : int
-        Different words that prove a variable between two prepositions.
-    sparse_values : int
-        Different words for each of several slots that vary at once, so that keys never differ in
-        one alone; what stays must be three words at least.
-    first_values : int
-        Different words for the first word of a message, which is mostly its subject or verb.
+    words : int
+        With three constant words or more beside it.
+    words_beside_many, words_beside_two, words_beside_one : int
+        With five or more, with two, with one.
+    identifiers : int
+        Different identifiers (``ns.Class``, ``snake_case``, ``camelCase``, ``eth0``), beside two
+        constant words or more.
+    enclosed : int
+        Different words alone in quotes or brackets, beside two constant words or more.
+    known : int
+        Different words that all are values elsewhere.
+    proof : int
+        Different words in a slot that make them known as values elsewhere.
     """
 
-    context: int = 2
-    values: int = 4
-    ample: int = 4
-    names: int = 3
-    sparse_values: int = 25
-    first_values: int = 25
+    words: int = 4
+    words_beside_many: int = 3
+    words_beside_two: int = 5
+    words_beside_one: int = 8
+    identifiers: int = 2
+    enclosed: int = 2
+    known: int = 2
+    proof: int = 5
 
 
 DEFAULT_EVIDENCE = Evidence()
@@ -88,6 +84,7 @@ def tokens_of(key: str) -> _Tokens:
     return tuple(TOKEN.findall(key))
 
 
+@lru_cache(maxsize=65_536)
 def is_word(token: str) -> bool:
     """Return whether a token is a word or a variable, not a single other character.
 
@@ -102,95 +99,48 @@ def is_word(token: str) -> bool:
     return token == VARIABLE or token[0].isalpha() or token[0] == "_"
 
 
-def _is_constant_of_program(word: str) -> bool:
-    # Inflected words (started, stopping) and words in capitals (GET, RUNNING) are what programmers
-    # write for actions, states and enumerations; the published truths keep such lines apart.
+@lru_cache(maxsize=65_536)
+def tells(token: str) -> bool:
+    """Return whether a token tells what a message is about: no variable, no word of grammar."""
+    return token != VARIABLE and is_word(token) and token.lower() not in FUNCTION_WORDS
+
+
+@lru_cache(maxsize=65_536)
+def is_identifier(token: str) -> bool:
+    """Return whether a word has the form of a name that people give to things in a computer."""
+    return _IDENTIFIER.search(token) is not None and not token.isupper()
+
+
+def says_what_happened(word: str) -> bool:
+    """Return whether a word is inflected (started, stopping) or in capitals (GET, RUNNING).
+
+    Such words are verbs and states: another one is another message.
+    """
     return word.endswith(("ed", "ing")) or (len(word) > 1 and word.isupper())
 
 
-def _words_before(tokens: _Tokens) -> list[str]:
-    return [token.lower() for token in tokens if token != " "]
-
-
-def _follows_a_noun_of_names(before: _Tokens) -> bool:
-    words = _words_before(before)
-    return len(words) > 1 and words[-1] in NAMED and words[-2] in BEFORE_NAMED
-
-
-def _between_prepositions(before: _Tokens, behind: _Tokens) -> bool:
-    # English puts an article before a common noun there; what has none is a name (for root from).
-    if before[-1:] != (" ",) or behind[:1] != (" ",):
-        return False
-    return {"".join(before[-2:-1]).lower(), "".join(behind[1:2]).lower()} <= PREPOSITIONS
-
-
-def _in_quotes(before: _Tokens, behind: _Tokens) -> bool:
-    return behind[:1] == before[-1:] and behind[:1] != () and behind[0] in QUOTES
-
-
-def varies(slot: _Slot, values: Iterable[str], evidence: Evidence = DEFAULT_EVIDENCE) -> bool:
-    """Decide whether a slot is a variable, given the different words seen in it.
-
-    Parameters
-    ----------
-    slot : tuple of (int, tuple of str, tuple of str)
-        Position, tokens before, tokens behind.
-    values : iterable of str
-        Words seen there, with the rest of the key the same; ``VARIABLE`` if data was seen.
-    evidence : Evidence
-        How much is asked for.
-
-    Returns
-    -------
-    bool
-    """
-    _, before, behind = slot
-    constants = [t for t in (*before, *behind) if t != VARIABLE and is_word(t)]
-    seen = set(values)
-    if len(seen) < 2 or len(constants) < evidence.context:
-        return False
-    first = not any(is_word(t) for t in before)
-    if VARIABLE in seen and not first:
-        return True
-    if all(map(_is_constant_of_program, seen)):
-        return False
-    if _follows_a_noun_of_names(before) or _in_quotes(before, behind):
-        return True
-    if _between_prepositions(before, behind) and len(seen) >= evidence.names:
-        return True
-    asked = evidence.first_values if first else evidence.values
-    return len(seen) >= asked + max(0, evidence.ample - len(constants))
+def _enclosed(tokens: _Tokens, position: int) -> bool:
+    around = "".join(tokens[max(position - 1, 0) : position] + tokens[position + 1 : position + 2])
+    return around in _ENCLOSE
 
 
 def frame_of(tokens: _Tokens) -> _Tokens:
-    """Return what surely isn't data in a key, with a hole for each other word.
+    """Return a key with a hole for each variable and each identifier that may be a value.
 
-    Grammar, nouns that names follow, inflected words, capitals and a message's first word stay.
-
-    Parameters
-    ----------
-    tokens : tuple of str
-        As `tokens_of` returns them.
-
-    Returns
-    -------
-    tuple of str
-        As long as `tokens`.
+    What stands before a colon, an equals sign or a bracket names what follows: it stays, unless it
+    has two dots and a whole sentence follows a colon.
     """
+    sentence = sum(t != VARIABLE and is_word(t) for t in tokens) > 5
     frame = list(tokens)
-    before = ""
     for i, token in enumerate(tokens):
-        named = before in NAMED and token.lower() not in FUNCTION_WORDS
-        if before and token != VARIABLE and is_word(token) and (named or not _stays(token)):
+        if token != VARIABLE and not (is_word(token) and is_identifier(token)):
+            continue
+        behind = tokens[i + 1 : i + 3]
+        placed = sentence and token.count(".") > 1
+        names = bool(behind) and behind[0] in _NAMES_WHAT_FOLLOWS
+        if token == VARIABLE or not names or (placed and behind == (":", " ")):
             frame[i] = _HOLE
-        if token != " ":
-            before = token.lower()
     return tuple(frame)
-
-
-def _stays(word: str) -> bool:
-    plain = word.lower()
-    return plain in FUNCTION_WORDS or plain in NAMED or _is_constant_of_program(word)
 
 
 class _Groups:
@@ -206,10 +156,14 @@ class _Groups:
         self.number: dict[_Tokens, int] = {}
         self.parent: list[int] = []
         self.slots: dict[int, int | dict[str, int]] = {}
-        self.varied: set[int] = set()
-        self.touched: dict[int, int] = {}
+        self.position: dict[int, int] = {}
+        self.varied: dict[int, int] = {}
+        self.touched: set[int] = set()
         self.frames: defaultdict[_Tokens, list[int]] = defaultdict(list)
         self.new_in_frames: set[_Tokens] = set()
+        self.values: set[str] = set()
+        self.alternatives: defaultdict[_Tokens, list[int]] = defaultdict(list)
+        self.shortened: set[int] = set()
         for key in keys:
             self.add(tokens_of(key))
 
@@ -219,7 +173,12 @@ class _Groups:
         number = self.number[tokens] = len(self.tokens)
         self.tokens.append(tokens)
         self.parent.append(number)
-        self._frame(tokens, number)
+        frame = frame_of(tokens)
+        if _HOLE in frame:
+            self.frames[frame].append(number)
+            if len(self.frames[frame]) > 1:
+                self.new_in_frames.add(frame)
+        self._join_alternatives(tokens, number)
         parts = [hash((token, i)) for i, token in enumerate(tokens)]
         whole = sum(parts)
         for i, token in enumerate(tokens):
@@ -227,30 +186,34 @@ class _Groups:
                 self._see(hash((whole - parts[i], i, len(tokens))), i, token, number)
         return number
 
-    def _frame(self, tokens: _Tokens, number: int) -> None:
-        frame = frame_of(tokens)
-        kept = sum(is_word(t) and t != VARIABLE for t in frame)
-        if frame.count(_HOLE) > 1 and kept >= 3:
-            self.frames[frame].append(number)
-            self.new_in_frames.add(frame)
-
-    def _judge_frame(self, frame: _Tokens) -> None:
-        members = [self.tokens[number] for number in self.frames[frame]]
-        if len(members) < self.evidence.sparse_values:
+    def _join_alternatives(self, tokens: _Tokens, number: int) -> None:
+        """Unite keys that differ in whether a value is there, or in its length."""
+        for other in self.alternatives.get(tokens, ()):
+            self.unite(other, number)
+        words = sum(t != VARIABLE and is_word(t) for t in tokens)
+        if words < 3 or sum(map(tells, tokens)) < 2:
             return
-        holes = [i for i, token in enumerate(frame) if token == _HOLE]
-        wide = {i for i in holes if len({m[i] for m in members}) >= self.evidence.sparse_values}
-        if len(wide) < 2:
-            return
-        for tokens in members:
-            general = tuple(VARIABLE if i in wide else t for i, t in enumerate(tokens))
-            self.unite(self.number[tokens], self._add_general(general))
+        places = []
+        for i in range(len(tokens) - 2):
+            if tokens[i] == VARIABLE or not is_word(tokens[i]) or (i and tokens[i - 1] != " "):
+                continue
+            if tokens[i + 1 : i + 3] == (":", VARIABLE):
+                places.append(i)
+            elif i and tokens[i + 1] == "(" and VARIABLE in tokens[i + 2 :]:
+                # by root(uid=0), where other lines say: by (uid=0).
+                self._alternative((*tokens[:i], *tokens[i + 1 :]), number)
+        # wpad:80, where data stands in other lines.
+        for chosen in {*((i,) for i in places), tuple(places)}:
+            short = tokens
+            for i in reversed(chosen):
+                short = (*short[:i], VARIABLE, *short[i + 3 :])
+            if chosen:
+                self._alternative(short, number)
 
-    def _add_general(self, general: _Tokens) -> int:
-        # A word that became data may have made a list longer.
-        number = self.add(general)
-        self.unite(number, self.add(tokens_of(collapsed("".join(general)))))
-        return number
+    def _alternative(self, short: _Tokens, number: int) -> None:
+        self.alternatives[short].append(number)
+        if short in self.number:
+            self.unite(self.number[short], number)
 
     def _see(self, slot: int, position: int, token: str, number: int) -> None:
         seen = self.slots.get(slot)
@@ -259,8 +222,38 @@ class _Groups:
             return
         if isinstance(seen, int):
             seen = self.slots[slot] = {self.tokens[seen][position]: seen}
+            self.position[slot] = position
         seen[token] = number
-        self.touched[slot] = position
+        self.touched.add(slot)
+
+    def _judge_frame(self, frame: _Tokens) -> None:
+        members = [self.tokens[number] for number in self.frames[frame]]
+        told = sum(map(tells, frame))
+        beside = sum(is_word(t) for t in frame)
+        if beside < 2 or not told:
+            return
+        wide = set()
+        for i in (i for i, token in enumerate(frame) if token == _HOLE):
+            values = {m[i] for m in members}
+            asked = self.evidence.identifiers + (told < 2) + 20 * (told < 2 and not i)
+            if len(values) >= (2 if VARIABLE in values else asked):
+                wide.add(i)
+        if not wide:
+            return
+        for tokens in members:
+            self._generalise(tokens, wide)
+
+    def _generalise(self, tokens: _Tokens, wide: set[int]) -> None:
+        general = tuple(VARIABLE if i in wide else t for i, t in enumerate(tokens))
+        self.unite(self.number[tokens], self._add_general(general))
+
+    def _add_general(self, general: _Tokens) -> int:
+        number = self.add(general)
+        # A word that became data may have made a list longer.
+        listed = tokens_of(coarse("".join(general))[0])
+        if listed != general:
+            self._alternative(listed, number)
+        return number
 
     def root(self, number: int) -> int:
         while self.parent[number] != number:
@@ -273,25 +266,60 @@ class _Groups:
         self.parent[max(a, b)] = min(a, b)
 
     def settle(self) -> None:
+        waiting: set[int] = set()
         while self.touched or self.new_in_frames:
-            touched, self.touched = self.touched, {}
-            for slot, position in touched.items():
-                self._judge(slot, position)
             frames, self.new_in_frames = self.new_in_frames, set()
             for frame in frames:
                 self._judge_frame(frame)
+            touched, self.touched = self.touched, set()
+            known = len(self.values)
+            for slot in touched:
+                if not self._judge(slot):
+                    waiting.add(slot)
+            if len(self.values) > known:
+                self.touched |= waiting
+                waiting = set()
 
-    def _judge(self, slot: int, position: int) -> None:
+    def _judge(self, slot: int) -> bool:
         values = self.slots[slot]
-        if isinstance(values, int):
-            return
-        member = self.tokens[next(iter(values.values()))]
-        before, behind = member[:position], member[position + 1 :]
-        if slot in self.varied or varies((position, before, behind), values, self.evidence):
-            self.varied.add(slot)
-            number = self._add_general((*before, VARIABLE, *behind))
-            for member_number in tuple(values.values()):
-                self.unite(member_number, number)
+        assert not isinstance(values, int)
+        position = self.position[slot]
+        tokens = self.tokens[next(iter(values.values()))]
+        if not self._varies(tokens, position, values):
+            return False
+        words = {v for v in values if v != VARIABLE}
+        if len(words) >= self.evidence.proof:
+            self.values |= words
+        before = self.varied.get(slot, 0)
+        if len(values) > before:
+            self.varied[slot] = len(values)
+            number = self._add_general((*tokens[:position], VARIABLE, *tokens[position + 1 :]))
+            for member in tuple(values.values()):
+                self.unite(member, number)
+        return True
+
+    def _varies(self, tokens: _Tokens, position: int, values: Mapping[str, int]) -> bool:
+        evidence = self.evidence
+        rest = [t for i, t in enumerate(tokens) if i != position and t != VARIABLE]
+        if not any(map(tells, rest)):
+            return False
+        told = sum(map(tells, rest))
+        words = sum(map(is_word, rest))
+        # Two words of grammar say as much as one other word.
+        constants = told + (words - told) // 2
+        if words >= 2:
+            if VARIABLE in values:
+                return True
+            if sum(v in self.values for v in values) >= max(evidence.known, len(values)):
+                return True
+        if constants >= 2 and _enclosed(tokens, position) and len(values) >= evidence.enclosed:
+            return not all(map(says_what_happened, values))
+        said = sum(not says_what_happened(v) for v in values)
+        asked = (
+            evidence.words_beside_one, evidence.words_beside_two, evidence.words, evidence.words,
+            evidence.words_beside_many,
+        )  # fmt: skip
+        return said >= asked[min(constants, 5) - 1]
 
 
 def _common(members: Sequence[_Tokens]) -> str:
@@ -301,14 +329,14 @@ def _common(members: Sequence[_Tokens]) -> str:
 
 
 def spread(general: str, members: Iterable[str]) -> str:
-    """Return a general key with the lists of data that all members have alike.
+    """Return a general key with whatever all members have alike in place of a variable.
 
     Parameters
     ----------
     general : str
-        Collapsed key of a group.
+        Coarse key of a group.
     members : iterable of str
-        Keys of the group, not collapsed.
+        Keys of the group, not coarse.
 
     Returns
     -------
@@ -317,12 +345,13 @@ def spread(general: str, members: Iterable[str]) -> str:
     tokens = tokens_of(general)
     seen: list[set[str]] = [set() for _ in tokens]
     for member in members:
-        own = tokens_of(collapsed(member))
+        whole, found = coarse(member)
+        own = tokens_of(whole)
         if len(own) != len(tokens):
             return general
-        runs = iter(runs_of(member))
+        pieces = iter(found)
         for values, token in zip(seen, own, strict=True):
-            values.add(next(runs) if token == VARIABLE else VARIABLE)
+            values.add(next(pieces) if token == VARIABLE else VARIABLE)
     alike = (
         next(iter(v)) if t == VARIABLE and len(v) == 1 else t
         for t, v in zip(tokens, seen, strict=True)
@@ -336,8 +365,8 @@ def generalise(keys: Iterable[str], evidence: Evidence = DEFAULT_EVIDENCE) -> di
     Parameters
     ----------
     keys : iterable of str
-        Different collapsed keys, in any order
-        (:func:`~pipelines.aiops.logs.templates.variables.collapsed`).
+        Different coarse keys, in any order
+        (:func:`~pipelines.aiops.logs.templates.variables.coarse`).
     evidence : Evidence
         How much evidence makes a word a variable.
 

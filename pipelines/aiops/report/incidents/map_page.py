@@ -14,7 +14,7 @@ from pipelines.aiops.report.service_map.page import make_page as map_of
 from pipelines.aiops.service_map.change_impact import RecordedImpact
 from pipelines.aiops.service_map.edge_changes import RecordedEdgeChange
 from pipelines.reporting import index
-from pipelines.reporting.blocks import Chapter, Prose, Text, join
+from pipelines.reporting.blocks import Chapter, Prose, Text, folded, join
 from pipelines.reporting.blocks import link as to
 from pipelines.reporting.page import Page
 from pipelines.reporting.provenance import Sources
@@ -89,7 +89,7 @@ def _completed(page: Page, changed: Sequence[RecordedImpact], sources: Sources) 
     return replace(
         page,
         banner=replace(page.banner, sentences=sentences or page.banner.sentences),
-        chapters=[*page.chapters, index.chapter(sources)],
+        chapters=[*page.chapters, folded(index.chapter(sources))],
         styles=(*page.styles, "incidents.css"),
     )
 

@@ -27,7 +27,9 @@ from pipelines.reporting.blocks import (
     Table,
     Text,
     Tone,
+    folded,
     join,
+    paged,
     strong,
 )
 from pipelines.reporting.charts.strip import Mark, strip
@@ -67,24 +69,25 @@ def section(incident: Incident, number: int, inputs: Inputs, targets: LinkTarget
     blocks: list[Block] = [
         Prose(_when(incident, known), quiet=True),
         Facts(_reach(incident, inputs, targets)),
-        Section(
-            anchor("causes", incident.id),
-            "Likely causes",
+        Section(anchor("causes", incident.id), "Likely causes", _causes(incident.causes, targets)),
+        Fold(
+            "What happened when, what was found, what helped before",
             [
-                *_doubt(incident.causes),
-                _causes(incident.causes, targets),
-                *_left_out(len(incident.causes) - MOST_CAUSES, "suspect"),
+                Section(
+                    anchor("timeline", incident.id),
+                    "What happened when",
+                    _timeline(incident, known, targets),
+                ),
+                Section(
+                    anchor("findings", incident.id),
+                    "What was found",
+                    _findings(incident, known, targets),
+                ),
+                Section(
+                    anchor("before", incident.id), "What helped before", _before(incident.similar)
+                ),
             ],
         ),
-        Section(
-            anchor("timeline", incident.id),
-            "What happened when",
-            _timeline(incident, known, targets),
-        ),
-        Section(
-            anchor("findings", incident.id), "What was found", _findings(incident, known, targets)
-        ),
-        Section(anchor("before", incident.id), "What helped before", _before(incident.similar)),
     ]
     title = join(f"{number}. ", wording.shown(incident.title, 140))
     return Section(anchor("incident", incident.id), title, blocks)
@@ -123,23 +126,28 @@ def _reach(incident: Incident, inputs: Inputs, targets: LinkTargets) -> list[tup
     ]
 
 
-def _causes(causes: Sequence[Cause], targets: LinkTargets) -> Block:
+def _causes(causes: Sequence[Cause], targets: LinkTargets) -> list[Block]:
+    """Show the likeliest cause; the other suspects fold."""
     if not causes:
-        return Prose("No service can be suspected: the findings name none.")
-    return Ranked(
-        [
-            (
-                targets.node(cause.service),
-                f"{numbers.decimal(cause.score, 1)} nats",
-                [
-                    *_standing(cause),
-                    *(wording.shown(reason, 500) for reason in cause.evidence[:MOST_REASONS]),
-                    *_more(len(cause.evidence) - MOST_REASONS),
-                ],
-            )
-            for cause in causes[:MOST_CAUSES]
-        ]
-    )
+        return [Prose("No service can be suspected: the findings name none.")]
+    ranked = [
+        (
+            targets.node(cause.service),
+            f"{numbers.decimal(cause.score, 1)} nats",
+            [
+                *_standing(cause),
+                *(wording.shown(reason, 500) for reason in cause.evidence[:MOST_REASONS]),
+                *_more(len(cause.evidence) - MOST_REASONS),
+            ],
+        )
+        for cause in causes[:MOST_CAUSES]
+    ]
+    blocks: list[Block] = [*_doubt(causes), Ranked(ranked[:1])]
+    if ranked[1:]:
+        left = _left_out(len(causes) - MOST_CAUSES, "suspect")
+        label = f"{wording.number_of(len(ranked) - 1, 'other suspect')}, the likeliest first"
+        blocks.append(Fold(label, [Ranked(ranked[1:]), *left]))
+    return blocks
 
 
 def _doubt(causes: Sequence[Cause]) -> list[Block]:
@@ -283,9 +291,8 @@ def _trait(trait: str) -> str:
 
 KIND = "incidents"
 TABLES = (INCIDENTS, METRICS, LOGS, MAP)
-MOST_DETAILS, OPEN_DETAILS = 40, 10
+MOST_DETAILS, OPEN_DETAILS = 40, 3
 """Incidents that are told in full, the others stand in the list; and those that stand open."""
-OPEN_ROWS = 20
 
 
 def make_page(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Page:
@@ -316,8 +323,8 @@ def make_page(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Page:
         chapters=[
             _list(inputs, targets, sources),
             *_details(inputs, targets, sources),
-            coverage.of_incidents(inputs, sources),
-            index.chapter(sources),
+            folded(coverage.of_incidents(inputs, sources)),
+            folded(index.chapter(sources)),
         ],
         foot=index.foot(Path(f"reports/{KIND}.json")),
         styles=("folds.css", "incidents.css"),
@@ -422,23 +429,15 @@ def _list(inputs: Inputs, targets: LinkTargets, sources: Sources) -> Chapter:
             "The worst first: those for which the strongest evidence was found (rareness, added "
             "up over kinds of findings and services), then those that affect most services."
         ),
-        _table(
-            "The worst", targets.incidents[:OPEN_ROWS], inputs, targets, sources.mark(INCIDENTS)
-        ),
+        *paged(_table("The worst", inputs, targets, sources.mark(INCIDENTS))),
     ]
-    rest = targets.incidents[OPEN_ROWS:]
-    if rest:
-        label = f"The next {len(rest):,}"
-        blocks.append(Fold(label, [_table(label, rest, inputs, targets)]))
     left_out = len(found) - len(targets.incidents)
     if left_out > 0:
         blocks.append(links.left_out_of(left_out, "incident", INCIDENTS.as_posix()))
     return Chapter("list", "Incidents, the worst first", blocks, "List")
 
 
-def _table(
-    caption: str, found: list[Incident], inputs: Inputs, targets: LinkTargets, mark: Text = ""
-) -> Table:
+def _table(caption: str, inputs: Inputs, targets: LinkTargets, mark: Text) -> Table:
     detailed = {incident.id for incident in targets.incidents[:MOST_DETAILS]}
     return Table(
         caption=caption,
@@ -452,7 +451,10 @@ def _table(
             Column("Findings", numeric=True),
             Column("Alerts among them", numeric=True),
         ],
-        rows=[_row(incident, inputs, targets, incident.id in detailed) for incident in found],
+        rows=[
+            _row(incident, inputs, targets, incident.id in detailed)
+            for incident in targets.incidents
+        ],
     )
 
 

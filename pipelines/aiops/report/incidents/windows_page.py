@@ -9,7 +9,19 @@ from markupsafe import Markup
 from pipelines.aiops.incidents.model import Incident, IncidentsFile
 from pipelines.aiops.report.incidents import wording
 from pipelines.aiops.report.incidents.links import worst_first
-from pipelines.reporting.blocks import Chapter, Column, Facts, Prose, Row, Table, Text, join, strong
+from pipelines.reporting.blocks import (
+    Block,
+    Chapter,
+    Column,
+    Facts,
+    Prose,
+    Row,
+    Table,
+    Text,
+    join,
+    paged,
+    strong,
+)
 from pipelines.reporting.numbers import NONE
 from pipelines.reporting.page import Banner, Page
 
@@ -85,7 +97,7 @@ def _banner(windows: Sequence[Known]) -> Banner:
     )  # fmt: skip
 
 
-def _listed(windows: Sequence[Known], left_out: int) -> list[Table | Prose]:
+def _listed(windows: Sequence[Known], left_out: int) -> list[Block]:
     table = Table(
         caption=wording.number_of(len(windows), "window"),
         columns=[
@@ -99,7 +111,7 @@ def _listed(windows: Sequence[Known], left_out: int) -> list[Table | Prose]:
         ],
     )
     older = f"{wording.number_of(left_out, 'older window')} more: signalbox incidents list"
-    return [table, Prose(older, quiet=True)] if left_out else [table]
+    return [*paged(table), *([Prose(older, quiet=True)] if left_out else [])]
 
 
 def _link(known_window: Known) -> Markup:

@@ -18,9 +18,12 @@ from pipelines.aiops.alerting.evidence import (
     WatchDetails,
 )
 from pipelines.aiops.alerting.rules import HoldRule, KnownFixRule, RuleBase
+from pipelines.aiops.lake.feedback import Judged
 from pipelines.aiops.params import AiopsParams
 from pipelines.aiops.params.artifacts import SIMULATED
 from pipelines.aiops.report.rules import wording
+from pipelines.core.artifacts import evidence_of
+from pipelines.core.settings import validate_as
 from pipelines.reporting.blocks import Text, code, link
 from pipelines.reporting.provenance import Measured
 
@@ -90,6 +93,13 @@ class Inputs(Measured):
     def mined(self) -> MiningDetails:
         """The candidates."""
         return self.details("mine_rules", MiningDetails)
+
+    @cached_property
+    def judged(self) -> list[Judged]:
+        """What people said when the history was frozen, in numbers; empty where nobody spoke."""
+        said = self.evidence["mine_rules"].details.get("feedback", {})
+        where = f"{evidence_of('mine_rules')}: details.feedback."
+        return validate_as(list[Judged], said.get("judged", []), where, "run mine_rules anew")
 
     @cached_property
     def selected(self) -> SelectionDetails:

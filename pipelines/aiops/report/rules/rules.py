@@ -11,6 +11,7 @@ from pipelines.aiops.alerting.evidence import (
     RuleOutcome,
 )
 from pipelines.aiops.alerting.rules import Bound, Example, HoldRule, Matcher, Rule
+from pipelines.aiops.lake.feedback import harmful_names, precision
 from pipelines.aiops.report.rules import wording
 from pipelines.aiops.report.rules.evidence import Inputs, told_at_once, values_of
 from pipelines.core.artifacts import evidence_of
@@ -501,3 +502,95 @@ def _configuration(inputs: Inputs) -> Section:
         judged = link("pagerduty", "judged by itself")
         items.append(join(f"PagerDuty’s form holds {held}; it is ", judged, "."))
     return Section("configuration", "As configuration", [Items(items)])
+
+
+def people_chapter(inputs: Inputs) -> Chapter:
+    """Build the chapter about what people say of rules, and of what their alerts belonged to.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Everything the pages are made from.
+
+    Returns
+    -------
+    Chapter
+        Numbers of people a rule, and how often each detector is right.
+    """
+    title, short = "What people say", "What people say"
+    judged = inputs.judged
+    if not judged:
+        nobody = (
+            "Nobody has judged a rule, a finding or an incident yet. In Airflow’s menu, Signalbox "
+            "asks beside each of them."
+        )
+        return Chapter("people", title, [Prose(nobody)], short)
+    spared = harmful_names(judged)
+    blocks: list[Block] = [_people_of_rules(inputs), _people_of_detectors(inputs)]
+    if spared:
+        said = join("No rule holds ", names_of(spared), ": people say that a rule held one of them "
+                    "that should have paged.")  # fmt: skip
+        blocks.insert(0, Callout("open", "Held in vain", said))
+    return Chapter("people", title, blocks, short)
+
+
+def names_of(alerts: Sequence[str]) -> Text:
+    """List alert names, a few at most."""
+    more = f" and {len(alerts) - FEW} more" if len(alerts) > FEW else ""
+    return join(Markup(", ").join(name(wording.short(each, 60)) for each in alerts[:FEW]), more)
+
+
+def _people_of_rules(inputs: Inputs) -> Block:
+    """Count answers a rule: of the rule itself, and of what has an alert of its names."""
+    of_rule = {each.subject: each for each in inputs.judged if each.about == "rule"}
+    others = [each for each in inputs.judged if each.about != "rule"]
+    held = {rule.id: frozenset(values_of(rule, "alertname")) for rule in inputs.holding}
+    held |= {id_: frozenset(said.names) for id_, said in of_rule.items() if id_ not in held}
+    rows = []
+    for rule_id, alerts in sorted(held.items()):
+        said = of_rule.get(rule_id)
+        about = [each for each in others if alerts & set(each.names)]
+        if said is None and not about:
+            continue
+        of_them = [sum(getattr(each, verdict) for each in about)
+                   for verdict in ("right", "wrong_cause", "noise")]  # fmt: skip
+        of_it = [said.right, said.harmful] if said else [0, 0]
+        rows.append(
+            Row([inputs.rule_link(rule_id), *(numbers.count(n) for n in (*of_it, *of_them))])
+        )
+    if not rows:
+        return Prose("Nobody has judged a rule, or anything that has alerts of one.")
+    labels = ("It holds noise", "It held what should have paged", "Right", "Wrong cause", "Noise")
+    return Table(
+        caption="Answers a rule, each person’s last",
+        mark=inputs.sources.mark(evidence_of("mine_rules")),
+        columns=[Column("Rule", wide=True), *(Column(label, numeric=True) for label in labels)],
+        rows=rows,
+        note="The last three columns: of incidents and findings with alerts of its names.",
+    )
+
+
+def _people_of_detectors(inputs: Inputs) -> Block:
+    """Say how much of what each detector found is right."""
+    found = precision(inputs.judged)
+    if not found:
+        return Prose("Nobody has judged an incident or a finding.")
+    return Table(
+        caption="How much of what was found is right",
+        mark=inputs.sources.mark(evidence_of("mine_rules")),
+        columns=[Column("Detector", wide=True), Column("Judged", numeric=True),
+                 Column("Right", numeric=True), Column("Share", numeric=True),
+                 Column("Interval", numeric=True)],
+        rows=[
+            Row([
+                name(each.detector) if each.detector else "all",
+                numbers.count(each.judged),
+                numbers.count(each.right),
+                numbers.percent(each.share),
+                f"{numbers.percent(each.low)} to {numbers.percent(each.high)}",
+            ])
+            for each in found
+        ],
+        note="Incidents and findings, each once, by what most people say; Wilson, 95%. Whoever "
+        "judges chooses what to judge, so it needn’t hold for the rest.",
+    )  # fmt: skip

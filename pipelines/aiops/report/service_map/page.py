@@ -12,7 +12,6 @@ from pipelines.reporting.blocks import (
     Charts,
     Column,
     Facts,
-    Fold,
     Headline,
     Items,
     Prose,
@@ -20,13 +19,15 @@ from pipelines.reporting.blocks import (
     Section,
     Table,
     Text,
+    folded,
     join,
     name,
+    paged,
 )
 from pipelines.reporting.numbers import NONE, count, percent
 from pipelines.reporting.page import Banner, Page
 
-OPEN_CHANGES, MOST_CHANGE_ROWS, MOST_CHANGES, MOST_LISTED = 30, 200, 20, 100
+MOST_CHANGE_ROWS, MOST_CHANGES, MOST_LISTED = 200, 20, 100
 _LONG = 300
 ChangeRecord = Mapping[str, Any]
 
@@ -137,7 +138,7 @@ def _others(rest: Sequence[ChangeRecord]) -> list[Block]:
         for change in rest[:MOST_LISTED]
     ]
     table = Table("Other changes", columns, rows)
-    blocks: list[Block] = [table if len(rows) <= OPEN_CHANGES else Fold("Other changes", [table])]
+    blocks = paged(table)
     if len(rest) > MOST_LISTED:
         blocks.append(Prose(f"{wording.plural(len(rest) - MOST_LISTED, 'change')} more left out."))
     return blocks
@@ -149,10 +150,7 @@ def _tables(caption: str, moved: Sequence[ChangeRecord]) -> list[Block]:
     columns = [Column("What", wide=True), *([Column("Where")] if placed else []),
                Column("Chance", numeric=True)]  # fmt: skip
     rows = [_change_row(edge, placed=placed) for edge in moved]
-    blocks: list[Block] = [Table(caption, columns, rows[:OPEN_CHANGES])]
-    if len(rows) > OPEN_CHANGES:
-        label = f"The next {len(rows[OPEN_CHANGES:MOST_CHANGE_ROWS])}"
-        blocks.append(Fold(label, [Table(label, columns, rows[OPEN_CHANGES:MOST_CHANGE_ROWS])]))
+    blocks = paged(Table(caption, columns, rows[:MOST_CHANGE_ROWS]))
     if len(rows) > MOST_CHANGE_ROWS:
         blocks.append(
             Prose(f"{wording.plural(len(rows) - MOST_CHANGE_ROWS, 'row')} more left out.")
@@ -166,8 +164,6 @@ def _change_row(edge: ChangeRecord, *, placed: bool) -> Row:
     return Row([name(wording.short(edge["sentence"], _LONG)), *where, chance])
 
 
-OPEN_ROWS = 40
-"""Rows up to which a table of calls stands open."""
 MOST_ROWS = 2000
 """Calls that tables name."""
 MOST_LETTERS = 120
@@ -226,8 +222,8 @@ def make_page(
     changed = [] if moved is None else [chapter(moved, compared_with)]
     chapters = [_map(data), *changed, *more, _services(services, data, found), _calls(data)]
     if virtual:
-        chapters.append(_virtual(virtual, data))
-    chapters.append(_missing(data))
+        chapters.append(folded(_virtual(virtual, data)))
+    chapters.append(folded(_missing(data)))
     return Page(
         kind=kind,
         title=title,
@@ -351,7 +347,8 @@ def _services(
     columns = [Column("Service"), *([] if found is None else [Column("Found here")]), *_TRAFFIC,
                Column("Called by", numeric=True), Column("Calls to", numeric=True)]  # fmt: skip
     table = Table("What each service received, the busiest first", columns, rows)
-    return Chapter("services", "Services", [table if rows else Prose("None sent spans.")])
+    blocks = paged(table) if rows else [Prose("None sent spans.")]
+    return Chapter("services", "Services", blocks)
 
 
 def _calls(data: Mapping[str, Any]) -> Chapter:
@@ -363,10 +360,7 @@ def _calls(data: Mapping[str, Any]) -> Chapter:
         for edge in ordered
     ]  # fmt: skip
     columns = [Column("From → to", wide=True), *_TRAFFIC]
-    blocks: list[Block] = [Table("The busiest first", columns, rows[:OPEN_ROWS])]
-    if len(rows) > OPEN_ROWS:
-        label = f"The next {len(rows[OPEN_ROWS:MOST_ROWS])}"
-        blocks.append(Fold(label, [Table(label, columns, rows[OPEN_ROWS:MOST_ROWS])]))
+    blocks = paged(Table("The busiest first", columns, rows[:MOST_ROWS]))
     if len(rows) > MOST_ROWS:
         blocks.append(Prose(f"{wording.plural(len(rows) - MOST_ROWS, 'edge')} more left out."))
     return Chapter("calls", "Calls and messages", blocks if rows else [Prose("There are none.")])

@@ -1,11 +1,20 @@
 import csv
+import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import root_cause, root_cause_incidents
+from benchmarks.fault_alerts import read_fault_alerts
+from pipelines.aiops import group_incidents
+from pipelines.aiops.lake.contract import ALERTS
+from pipelines.aiops.lake.findings import Finding
+from pipelines.aiops.lake.store import upsert
+from pipelines.aiops.lake.window import Window
+from tests.support.aiops_world import params_for
 from tests.unit.aiops.incidents.worlds import traces
 
 STEP = 300
@@ -130,3 +139,74 @@ def test_simulated_histories_are_scored(capsys: pytest.CaptureFixture[str]) -> N
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["synthetic"]
     assert result["median_precision_recall_f1"]["real"][2] > 0.5
+
+
+def test_faults_alerts_run_through_windows_as_the_dag_does(tmp_path: Path) -> None:
+    folder = tmp_path / "fault_alerts"
+    _fault_alerts(folder)
+    given = read_fault_alerts(folder, "bare")
+    assert len(given.alerts) == 7
+    found = root_cause_incidents.through_windows(given, tmp_path, known="table")
+    figures = root_cause_incidents.of_faults(given, found)
+    assert figures["faults"] == figures["faults_of_one_incident"] == 2
+    assert (figures["incidents"], figures["incidents_of_several_faults"]) == (2, 0)
+    assert figures["minutes_to_incident_median"] == 1.0
+    hour = root_cause_incidents.within_minutes(given, 100)
+    assert (hour["incidents"], hour["of_these_of_faults_apart"]) == (1, 1)
+
+
+def _fault_alerts(folder: Path) -> None:
+    """Write two faults an hour apart: of a node, with a pod on it, and of a service."""
+    first, second = 1_700_000_000, 1_700_003_600
+    for name in ("metric", "trace", "log"):
+        (folder / name).mkdir(parents=True)
+    header = "fault_id,fault_level,fault_entity,fault_type,fault_st_time,fault_ed_time"
+    (folder / "label.csv").write_text(
+        f"{header}\n0,node,n1,cpu,{first},{first + 540}\n1,service,cart,cpu,{second},"
+        f"{second + 540}\n"
+    )
+    edges = [("web", "cart", "control_flow"), ("cart-0", "cart", "instance_of"),
+             ("web-0", "web", "instance_of"), ("cart-0", "n1", "hosted_on"),
+             ("n1", "cart-0", "hosts")]  # fmt: skip
+    known = {"nodes": [{"id": "n1", "type": "Host"}, {"id": "cart", "type": "Service"}],
+             "edges": [{"source": a, "target": b, "label": c} for a, b, c in edges]}  # fmt: skip
+    (folder / "knowledge_graph.json").write_text(json.dumps(known))
+
+    def ms(start: int, minute: int) -> str:
+        return str((start + 60 * minute) * 1000)
+
+    metrics = {
+        "0": [[ms(first, 1), "n1", None, "cpu", "up"], [ms(first, 2), "n1", None, "cpu", "up"],
+              [ms(first, 3), "cart-0", "n1", "threads", "up"]],
+        "1": [[ms(second, 1), "cart", None, "latency", "up"]],
+    }  # fmt: skip
+    traces = {"0": [[ms(first, 4), "web-0", "cart-0", "GET", "PD"]],
+              "1": [[ms(second, 4), "web-0", "web-0", "GET", "PD"]]}  # fmt: skip
+    line = datetime.fromtimestamp(second + 8 * 3600 + 120, UTC).strftime("%Y-%m-%d %H:%M:%S.000")
+    logs = {"0": [], "1": [["cart-0", "7", [f"{line} | failed"], 1, None],
+                           ["cart-0", "8", [f"{line} | again"], 1, None]]}  # fmt: skip
+    for name, rows in (("metric/metrics", metrics), ("trace/traces", traces), ("log/logs", logs)):
+        with gzip.open(folder / f"{name}.json.gz", "wt") as file:
+            json.dump(rows, file)
+
+
+def test_findings_of_a_record_of_minutes_are_told(tmp_path: Path) -> None:
+    start = 1_700_000_000 * 1_000_000
+    window = Window(
+        datetime.fromtimestamp(1_700_000_000, UTC), datetime.fromtimestamp(1_700_000_300, UTC)
+    )
+    found = [
+        Finding(f"{i:016x}", "metric", "level_shift", name, "", {"__name__": "cpu"},
+                at, at + 1_000_000, 1.5, "cpu moved", evidence={"step_us": 1_000_000})
+        for i, (name, at) in enumerate(
+            (name, start + (280 + i) * 1_000_000) for i, name in enumerate(("carts", "front"))
+        )
+    ]  # fmt: skip
+    root_cause_incidents.write_window(tmp_path, window, [("front", "carts")], found)
+    upsert(tmp_path / "lake", {"alerts": ALERTS.schema.empty_table()})
+    (tmp_path / "lake").mkdir(exist_ok=True)
+    params = params_for(tmp_path, group_incidents={"signals": False})
+    content, told = group_incidents.build_incidents(params, window, tmp_path)
+    assert [one.id for one in told] == [one.id for one in found]
+    (one,) = content.incidents
+    assert one.findings == tuple(finding.id for finding in found)

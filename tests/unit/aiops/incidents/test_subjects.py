@@ -149,6 +149,15 @@ def test_a_host_belongs_to_the_incident_of_what_runs_on_it() -> None:
     assert groups_of(node, whole, other) == [{"Disk", "Slow"}, {"Other"}]
 
 
+def test_an_incident_names_its_subjects_and_tells_services_from_hosts() -> None:
+    (one,) = incidents([alert(0, node="n2"), alert(1, pod="cart-0")], GRAPH)
+    assert one.affected == ("n2", "cart")
+    assert one.services == ("cart",)
+    assert one.subjects == (Subject("host", "n2"), Subject("instance", "cart-0"))
+    assert one.as_json()["subjects"][0] == {"kind": "host", "name": "n2"}
+    assert one.title.startswith("n2: Slow")
+
+
 def test_an_instance_alone_belongs_to_its_service_and_its_callers() -> None:
     assert groups_of(alert(0, "Oom", pod="cart-0"), alert(2, "Slow", service="web")) == [
         {"Oom", "Slow"}

@@ -30,3 +30,10 @@ def test_engines_share_nothing_and_end_with_their_block() -> None:
             connect().execute("SELECT a FROM mine")
     with pytest.raises(duckdb.ConnectionException):
         raw.execute("SELECT 1")
+
+
+def test_two_engines_spill_to_folders_of_their_own() -> None:
+    """Their files have the same names: in one folder they would write over each other's rows."""
+    asked = "SELECT current_setting('temp_directory')"
+    with opened() as first, opened() as second:
+        assert first.execute(asked).fetchone() != second.execute(asked).fetchone()

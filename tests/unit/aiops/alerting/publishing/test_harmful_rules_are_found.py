@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.aiops.alerting.evaluation import Backtest, Ticket
+from pipelines.aiops.alerting.evidence import SinceRelease
+from pipelines.aiops.alerting.judging import Case
 from pipelines.aiops.alerting.publishing import HarmfulRule, find_harmful_rules
 from pipelines.aiops.alerting.publishing.harmful_rules import compare_rules, expired_rules
 from pipelines.aiops.alerting.rules import RULES as RULE_SETS
@@ -150,6 +152,32 @@ def test_rules_are_watched_as_their_files_for_each_prometheus_would_be(
     assert unknown is not None
     assert unknown.effect.saved_share == 0
     assert (unknown.harmful, watch(params_of(world), ())) == ([], None)
+
+
+def test_what_rules_saved_since_the_release_counts_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    world = with_chat(WORLDS / "mini_fold", tmp_path / "world")
+    freeze(world, tmp_path)
+    params, rules = params_of(world), (hold("alertname = Spike", to="pagerduty-shop"),)
+
+    def since(released_us: int | None) -> SinceRelease | None:
+        known = watch(params, rules, released_us)
+        assert known is not None
+        return known.since
+
+    starts = Case.read(params).frame.starts
+    first, last = int(starts.min()), int(starts.max())
+    whole, half = since(first), since((first + last) // 2)
+    assert whole is not None
+    assert half is not None
+    assert [saved.rule for saved in whole.rules] == [rules[0].id]
+    assert whole.rules[0].alerts > half.rules[0].alerts > 0
+    assert whole.rules[0].pages_saved > half.rules[0].pages_saved > 0
+    assert whole.start < half.start < half.end == whole.end
+    assert since(last + 1) is None
+    assert since(None) is None
 
 
 def commit_rules(project: Path, n: int, *rules: HoldRule) -> str:

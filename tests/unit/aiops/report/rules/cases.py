@@ -236,6 +236,7 @@ def details(
                        "held_pages": 410}],
             "not_held": {f"{alert} is rare": 120, "no service": 0},
             "left_out": [{"entry": {"alertname": alert}, "pairs": 4}],
+            **more.get("mine_rules", {}),
         },
         "select_rules": {
             "window": history,

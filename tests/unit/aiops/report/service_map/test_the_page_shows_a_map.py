@@ -72,7 +72,7 @@ def test_figures_stand_in_tables_too() -> None:
 def test_other_pages_can_link_to_a_nodes_row() -> None:
     page = page_of(*request("t1", 0), span(EVIL, "1", trace_id="t2"))
     for node in ("shop", "database:postgresql/shop", EVIL):
-        assert page.count(f'<tr id="{anchor_of(node)}"') == 1
+        assert page.count(f'<tr role="row" id="{anchor_of(node)}"') == 1
 
 
 def test_a_page_of_nothing_says_so() -> None:
