@@ -1,5 +1,9 @@
 """Root causes: PetShop (recall@1, @3) and Nezha (AS@1, AS@3 of services), untrained.
 
+Faults with their alerts (``fault_alerts*``) and a shop's metrics (``sock_shop``) are read by
+`root_cause_boards`; there a suspect is right if it is the true subject, or an instance of it or its
+service. With ``--out`` all ranked suspects of all cases stand in ``causes.csv``.
+
 ``python -m benchmarks.root_cause --data PATH [--reference R] [--without] [--out DIR]`` prints
 readable lines, then one line of JSON. PATH holds ``petshop`` and/or ``nezha_*``, or is one of them
 or a part of one; whatever lies there is measured with the same code and constants.
@@ -19,6 +23,7 @@ always compared with the whole recording. All three figures are printed.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import platform
 import sys
@@ -28,9 +33,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.root_cause_boards import COLUMNS, Case, boards, cases_of, owners, rows_of
 from benchmarks.root_cause_nezha import NezhaDay, read_days, windows
 from benchmarks.root_cause_petshop import Issue, read_scenarios
-from pipelines.aiops.incidents.assemble import SOURCES, prepare, rank
+from pipelines.aiops.incidents.causes import SIGNAL_SOURCES as SOURCES
+from pipelines.aiops.incidents.causes import prepare, rank
 from pipelines.aiops.incidents.model import Cause
 
 REFERENCES = ("others", "earlier", "fault_free")
@@ -50,16 +57,22 @@ def recall(places: Sequence[int | None], k: int) -> float | None:
     return round(sum(hits) / len(hits), 4) if hits else None
 
 
-def petshop(issues: list[Issue], out: Path | None) -> dict[str, Any]:
+Rows = list[tuple[str, ...]]
+"""Lines of ``causes.csv``."""
+
+
+def petshop(issues: list[Issue], out: Path | None, rows: Rows) -> dict[str, Any]:
     answers = {}
     for issue in issues:
         causes = rank(issue.window, issue.graph, issue.signals, target=issue.target)
         answers[issue.name] = (place(causes, issue.service, issue.metric), causes, issue.kind)
         write_causes(out, issue.name, causes)
+        board, _, case = issue.name.partition("/")
+        rows += rows_of(board, case, [("", cause) for cause in causes])
     return figures({name: (p, kind) for name, (p, _, kind) in answers.items()}, "recall")
 
 
-def nezha(day: NezhaDay, reference: str, out: Path | None) -> dict[str, Any]:
+def nezha(day: NezhaDay, reference: str, out: Path | None, rows: Rows) -> dict[str, Any]:
     prepared = prepare(day.signals)
     results: dict[str, Any] = {}
     for name in (reference, *(r for r in REFERENCES if r != reference)):
@@ -69,8 +82,33 @@ def nezha(day: NezhaDay, reference: str, out: Path | None) -> dict[str, Any]:
             places[fault.name] = (place(causes, fault.service, None), fault.kind)
             if name == reference:
                 write_causes(out, fault.name, causes)
+                ranking = [("", cause) for cause in causes]
+                rows += rows_of(day.board, fault.time, ranking)
         results[name] = figures(places, "AS")
     return results
+
+
+def board_figures(cases: list[Case], service: dict[str, str]) -> dict[str, Any]:
+    """Recall of services, of the exact subject, and of plain rules."""
+
+    def found(names: Sequence[str], truth: str, owner: dict[str, str]) -> int | None:
+        wanted = owner.get(truth, truth)
+        places = (i for i, name in enumerate(names, 1) if owner.get(name, name) == wanted)
+        return next(places, None)
+
+    suspects = {case.name: [cause.service for _, cause in case.ranking] for case in cases}
+    right = {c.name: (found(suspects[c.name], c.truth, service), c.kind) for c in cases}
+    exact = [found(suspects[case.name], case.truth, {}) for case in cases]
+    rules = sorted({rule for case in cases for rule in case.rules})
+    plain = {
+        rule: [found(case.rules[rule], case.truth, service) for case in cases] for rule in rules
+    }
+    return {
+        **figures(right, "recall"),
+        "exact@1": recall(exact, 1),
+        "incidents": sum(len({i for i, _ in case.ranking}) for case in cases),
+        "rules": {rule: [recall(places, 1), recall(places, 3)] for rule, places in plain.items()},
+    }
 
 
 def nezha_without(day: NezhaDay, reference: str) -> dict[str, Any]:
@@ -133,25 +171,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("root_cause: needs --data PATH (the README says where to get the collections)")
         print(json.dumps({"benchmark": "root_cause", "skipped": "no --data"}))
         return 0
-    result: dict[str, Any] = {"benchmark": "root_cause", "petshop": {}, "nezha": {}}
+    result: dict[str, Any] = {"benchmark": "root_cause", "petshop": {}, "nezha": {}, "boards": {}}
+    rows: Rows = []
+    for folder in boards(options.data):
+        cases = cases_of(folder)
+        for case in cases:
+            rows += rows_of(folder.name, case.name, case.ranking)
+        result["boards"][folder.name] = shown(folder.name, board_figures(cases, owners(folder)))
     for name, issues in read_scenarios(options.data).items():
-        result["petshop"][name] = shown(name, petshop(issues, options.out))
+        result["petshop"][name] = shown(name, petshop(issues, options.out, rows))
     with tempfile.TemporaryDirectory() as scratch:
         for day in read_days(options.data, Path(scratch)):
-            result["nezha"][day.name] = nezha(day, options.reference, options.out)
+            result["nezha"][day.name] = nezha(day, options.reference, options.out, rows)
             for reference, figure in result["nezha"][day.name].items():
                 shown(f"{day.name} ({reference})", figure)
             if options.without:
                 result["nezha"][day.name]["without"] = nezha_without(day, options.reference)
-    if not result["petshop"] and not result["nezha"]:
-        raise SystemExit(f"{options.data}: neither PetShop scenarios nor days of Nezha")
+    if not any(result[name] for name in ("petshop", "nezha", "boards")):
+        raise SystemExit(f"{options.data}: no board lies there that the README names")
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        with (options.out / "causes.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([COLUMNS, *rows])
     result["python"] = platform.python_version()
     print(json.dumps(result))
     return 0
 
 
 def shown(name: str, figure: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in figure.items() if "@" in key or key == "by_kind"}
+    kept = {
+        key: value for key, value in figure.items() if "@" in key or key in ("by_kind", "rules")
+    }
     print(f"{name}: {kept}", flush=True)
     return figure
 

@@ -8,7 +8,7 @@ import re
 import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,6 +42,7 @@ class Fault:
     kind: str
     service: str
     at: int
+    time: str
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,30 @@ class NezhaDay:
     graph: Graph
     faults: tuple[Fault, ...]
     fault_free: tuple[int, int]
+    board: str = "nezha"
 
 
 def read_days(data: Path, scratch: Path) -> Iterator[NezhaDay]:
     """Read each day with a fault list at or below `data`; archives are unpacked to `scratch`."""
-    for archive in sorted(data.rglob("*.tar.xz")) if data.is_dir() else [data]:
+    folders = {data: ""}
+    if data.is_dir():
+        archives = sorted(data.rglob("*.tar.xz"))
+    else:
+        archives = [data] if tarfile.is_tarfile(data) else []
+    for archive in archives:
+        own = scratch / archive.name
         with tarfile.open(archive) as file:
-            file.extractall(scratch / archive.name, filter="data")
-    for root in (data, scratch):
+            file.extractall(own, filter="data")
+        folders[own] = archive.parent.name
+    for root, board in folders.items():
         for path in sorted(root.rglob("*-fault_list.json")):
-            yield _day(path)
+            yield replace(_day(path), board=board or _board(data, path))
+
+
+def _board(data: Path, path: Path) -> str:
+    """Folder of the collection: the first below `data`, or `data` itself."""
+    parts = path.relative_to(data).parts
+    return parts[0] if parts[0].startswith("nezha") else data.name
 
 
 def windows(day: NezhaDay, reference: str) -> Iterator[FaultWindow]:
@@ -122,6 +137,7 @@ def _faults(path: Path, day: str, offset: int) -> Iterator[Fault]:
             fault["inject_type"],
             deployment(fault["inject_pod"]),
             int(at.timestamp()) * SECOND + offset,
+            fault["inject_time"],
         )
 
 

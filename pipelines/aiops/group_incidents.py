@@ -39,6 +39,7 @@ from pipelines.aiops.incidents.contract import (
     subject_of,
 )
 from pipelines.aiops.incidents.deduplication import (
+    AlertHistory,
     deduplicate_findings,
     read_alert_history,
     split_background_alerts,
@@ -207,7 +208,7 @@ def build_incidents(
     # Of a finding that two windows have, the later window's counts.
     findings = deduplicate_findings([*earlier_findings, *own, *news], subjects)
     background = deduplicate_findings(background_alerts, subjects)
-    found = _incidents(params, window, (graph, history.together), findings, background)
+    found = _incidents(params, window, graph, findings, background, history=history)
     named = {finding.id: finding for finding in (*findings, *background)}
     inside = [finding for finding in findings if _lies_in(finding, window)]
     signals: Counter[str] = Counter(finding.signal for finding in inside)
@@ -282,12 +283,12 @@ def _findings(directory: Path) -> list[Finding]:
 def _incidents(
     params: AiopsParams,
     window: Window,
-    known: tuple[Graph, Mapping[frozenset[str], float]],
+    graph: Graph,
     findings: Sequence[Finding],
-    background: Sequence[Finding],
+    background: Sequence[Finding] = (),
+    *,
+    history: AlertHistory | None = None,
 ) -> list[Incident]:
-    """Group, and rank causes; `known`: relations, and how regularly alerts came together."""
-    graph, together = known
     about = params.group_incidents
     settings = Grouping(
         same=about.same_service_gap_minutes * MINUTE_US,
@@ -312,7 +313,7 @@ def _incidents(
         background=background,
         settings=settings,
         labels=about.subjects,
-        together=together,
+        history=history,
     )
     found = now(made())
     if not about.signals or not found:

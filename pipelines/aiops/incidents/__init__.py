@@ -1,6 +1,7 @@
 """Incidents: what belongs together, where it began, whom it reaches, how it was fixed before."""
 
-from pipelines.aiops.incidents.assemble import Prepared, incidents, prepare, rank
+from pipelines.aiops.incidents.assemble import incidents
+from pipelines.aiops.incidents.causes import Prepared, prepare, rank
 from pipelines.aiops.incidents.grouping import Grouping, group
 from pipelines.aiops.incidents.model import (
     Cause,

@@ -6,36 +6,34 @@ Services are ranked by the evidence that they are the cause, each piece of it in
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import exp, log, sqrt
+from collections.abc import Sequence
+from math import log, sqrt
 
 import numpy as np
 
-from pipelines.aiops.incidents.behaviour import Successions, behaviour_evidence, prepare_behaviour
-from pipelines.aiops.incidents.budgets import CauseEvidence, budget_evidence, saturation_evidence
+from pipelines.aiops.incidents.causes import (
+    Ranker,
+    change_evidence,
+    rank_evidence,
+    signal_evidence,
+)
 from pipelines.aiops.incidents.contract import LABELS, subject_of
-from pipelines.aiops.incidents.deduplication import subject_signals
+from pipelines.aiops.incidents.deduplication import AlertHistory, subject_signals
 from pipelines.aiops.incidents.grouping import DEFAULT, Grouping, Place, group, places_of
 from pipelines.aiops.incidents.model import (
-    Cause,
     Change,
     Entry,
-    FaultWindow,
     Graph,
     Incident,
     PastIncident,
-    Signals,
     Similar,
     Subject,
     SubjectSignal,
-    Target,
     name_of_finding,
 )
-from pipelines.aiops.incidents.self_time import SelfTimes, prepare_self_times, self_time_evidence
 from pipelines.aiops.lake.findings import Finding, in_order
 from pipelines.aiops.params.analysis import SubjectLabels
-from pipelines.core.time import HOUR_US, MINUTE_US
+from pipelines.core.time import HOUR_US
 
 LEAST = 0.15
 SHARED = 5
@@ -141,147 +139,10 @@ class PastIncidentIndex:
         return tuple(sorted(found, key=lambda s: (-s.score, s.id))[:top])
 
 
-RARE_CAP, RARE_EACH = 20.0, 6.0
-"""Points of a service's different findings together, and of each (-log10 of its chance)."""
-FIRST, FIRST_FADES = 8.0, 10 * MINUTE_US
-CALLED_EACH, CALLED_CAP = 4.0, 12.0
-EXPLAINED = 6.0
-"""Taken off if a service that it calls was affected no later than it: that one explains it."""
-CHANGED, CHANGED_FADES = 10.0, 30 * MINUTE_US
-SLACK = 2 * MINUTE_US
-"""Onsets closer than this are at the same time."""
-SENTENCES = 3
-
-
-@dataclass
-class _CandidateCause:
-    points: float = 0.0
-    evidence: list[str] = field(default_factory=list)
-
-    def add(self, points: float, sentence: str) -> None:
-        self.points += points
-        self.evidence.append(sentence)
-
-
-def likely_causes(
-    findings: Sequence[Finding],
-    callees: Mapping[str, set[str]],
-    callers: Mapping[str, set[str]],
-    changes: Sequence[Change],
-) -> list[Cause]:
-    """Rank the services of an incident, and those that were changed shortly before it.
-
-    Parameters
-    ----------
-    findings : sequence of Finding
-        Of the incident, in order of time.
-    callees : mapping of str to set of str
-        Service to those that it calls.
-    callers : mapping of str to set of str
-        Service to those that call it.
-    changes : sequence of Change
-        Those that may have to do with it (same services or ones next to them, shortly before).
-
-    Returns
-    -------
-    list of Cause
-        Causes, the likeliest first; ties by name.
-    """
-    mine: dict[str, list[Finding]] = {}
-    for finding in findings:
-        mine.setdefault(finding.service, []).append(finding)
-    first_start = {
-        service: min(finding.start_us for finding in own) for service, own in mine.items()
-    }
-    begin = min(first_start.values())
-    candidates = {service: _CandidateCause() for service in mine}
-    for service, own in mine.items():
-        candidate = candidates[service]
-        _by_rarity(candidate, own)
-        late = first_start[service] - begin
-        candidate.add(FIRST * exp(-late / FIRST_FADES), _when(late))
-        _by_topology(candidate, service, first_start, callees, callers)
-    for change in changes:
-        candidate = candidates.setdefault(change.service, _CandidateCause())
-        lag = max(0, begin - change.at_us)
-        candidate.add(
-            CHANGED * exp(-lag / CHANGED_FADES),
-            f"{change.kind} {lag / MINUTE_US:.0f} min before the start: "
-            f"{change.title or change.id}",
-        )
-    ranked = [
-        Cause(
-            service,
-            _metric(mine.get(service, ())),
-            round(candidate.points, 6),
-            tuple(candidate.evidence),
-        )
-        for service, candidate in candidates.items()
-        if service
-    ]
-    return sorted(ranked, key=lambda cause: (-cause.score, cause.service))
-
-
-def _when(late_us: int) -> str:
-    if late_us <= 0:
-        return "first to be affected"
-    if late_us < MINUTE_US:
-        return "affected within a minute of the first"
-    return f"affected {late_us / MINUTE_US:.0f} min after the first"
-
-
-def _by_rarity(candidate: _CandidateCause, own: list[Finding]) -> None:
-    best: dict[str, float] = {}
-    for finding in own:  # the same thing again is no new evidence
-        name = _metric([finding])
-        best[name] = max(best.get(name, 0.0), min(finding.score, RARE_EACH))
-    points = min(RARE_CAP, sum(best[name] for name in sorted(best)))
-    rarest = sorted(own, key=lambda finding: (-finding.score, finding.start_us, finding.id))[
-        :SENTENCES
-    ]
-    candidate.add(points, "; ".join(dict.fromkeys(finding.sentence for finding in rarest)))
-
-
-def _by_topology(
-    candidate: _CandidateCause,
-    service: str,
-    first_start: Mapping[str, int],
-    callees: Mapping[str, set[str]],
-    callers: Mapping[str, set[str]],
-) -> None:
-    above = sorted(callers.get(service, set()) & first_start.keys())
-    if above:
-        candidate.add(
-            min(CALLED_CAP, CALLED_EACH * len(above)), f"affected services call it: {_few(above)}"
-        )
-    below = sorted(
-        other
-        for other in callees.get(service, set()) & first_start.keys()
-        if first_start[other] <= first_start[service] + SLACK
-    )
-    if below:
-        candidate.add(-EXPLAINED, f"what it calls was affected no later: {_few(below)}")
-
-
-def _few(names: Sequence[str]) -> str:
-    more = len(names) - SENTENCES
-    return ", ".join(names[:SENTENCES]) + (f" and {more} more" if more > 0 else "")
-
-
-def _metric(own: Sequence[Finding]) -> str:
-    if not own:
-        return "change"
-    rarest = min(own, key=lambda finding: (-finding.score, finding.start_us, finding.id))
-    return rarest.labels.get("__name__") or rarest.labels.get("alertname") or rarest.kind
-
-
 BEFORE_US = HOUR_US
 """Changes this long before an incident may have caused it."""
 LONGEST_TIMELINE = 500
 LONGEST_NAME = 80
-
-Ranker = Callable[[int, int, str], Sequence[Cause]]
-"""Ranks causes from signals for start, end (microseconds) and the most affected service."""
 
 
 def incidents(
@@ -294,7 +155,7 @@ def incidents(
     settings: Grouping = DEFAULT,
     ranker: Ranker | None = None,
     labels: SubjectLabels = LABELS,
-    together: Mapping[frozenset[str], float] | None = None,
+    history: AlertHistory | None = None,
 ) -> list[Incident]:
     """Group findings into incidents and say what is known about each.
 
@@ -319,11 +180,11 @@ def incidents(
     settings : Grouping
         How far apart linked findings may start.
     ranker : Ranker or None
-        Adds evidence from metrics, logs and traces, e.g. by `ranking.rank`.
+        Finds evidence in metrics, logs and traces, as `causes.ranker` builds it.
     labels : SubjectLabels
         Which labels name instances, hosts, edges and the rest.
-    together : mapping of frozenset of str to float, optional
-        How regularly two alerts came together before: `AlertHistory.together`.
+    history : AlertHistory, optional
+        What alerts came before: how noisy each subject is, and which come together.
 
     Returns
     -------
@@ -335,7 +196,7 @@ def incidents(
     )
     starts = np.array([finding.start_us for finding in ordered], np.int64)
     ends = np.array([finding.end_us for finding in ordered], np.int64)
-    known = _Context(graph, changes, past, labels, together)
+    known = _Context(graph, changes, past, labels, history)
     groups = group(starts, [known.places(finding) for finding in ordered], graph, settings, ends)
     parts: dict[int, list[Finding]] = {}
     for number, finding in zip(groups.tolist(), ordered, strict=True):
@@ -370,9 +231,11 @@ class _Context:
         changes: Sequence[Change],
         past: Sequence[PastIncident],
         labels: SubjectLabels,
-        together: Mapping[frozenset[str], float] | None,
+        history: AlertHistory | None,
     ) -> None:
-        self.graph, self.labels, self.together = graph, labels, together
+        self.together = history.together if history else None
+        self.usual = history.usual if history else None
+        self.graph, self.labels = graph, labels
         self._places: dict[str, tuple[Place, ...]] = {}
         self.callees, self.callers = graph.callees, graph.callers
         self.changes = sorted(changes, key=lambda change: (change.at_us, change.id))
@@ -429,10 +292,16 @@ def _incident(
     start, end = findings[0].start_us, max(finding.end_us for finding in findings)
     affected = tuple(dict.fromkeys(name for one in findings for name in known.names(one)))
     changes = known.changes_before(start, affected)
-    causes = likely_causes(findings, known.callees, known.callers, changes)
+    evidence = signal_evidence(
+        subject_signals(findings, known.graph, known.together, known.labels),
+        {finding.id: finding.sentence for finding in findings},
+        {finding.id: finding.signal for finding in findings},
+    )
+    evidence += change_evidence(changes, start)
     if ranker is not None and affected:
         worst = max(affected, key=lambda name: (_rarity(findings, name), name))
-        causes = _added(causes, ranker(start, end, worst))
+        evidence += ranker(start, end, worst)
+    causes = rank_evidence(evidence, known.graph, usual=known.usual)
     exposed = set().union(*(known.above(name) for name in affected)) - set(affected)
     names = sorted({name_of_finding(finding) for finding in findings})
     title = _title(findings, affected, known)
@@ -501,122 +370,3 @@ def _timeline(findings: Sequence[Finding], changes: Sequence[Change]) -> tuple[E
     ]
     entries.sort(key=lambda entry: entry.at_us)
     return tuple(entries[:LONGEST_TIMELINE])
-
-
-def _added(causes: Sequence[Cause], ranked: Sequence[Cause]) -> list[Cause]:
-    """Add up what findings and signals say; evidence from signals comes first."""
-    merged = {cause.service: cause for cause in causes}
-    for cause in ranked:
-        known = merged.get(cause.service)
-        if known is not None:
-            score = round(cause.score + known.score, 6)
-            both = cause.evidence + known.evidence
-            merged[cause.service] = Cause(cause.service, cause.metric, score, both)
-        else:
-            merged[cause.service] = cause
-    return sorted(merged.values(), key=lambda cause: (-cause.score, cause.service))
-
-
-SOURCES = ("budgets", "saturation", "behaviour", "delays")
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What spans and logs are turned into once, for all windows.
-
-    Attributes
-    ----------
-    behaviour : Successions
-        Successions of events.
-    delays : SelfTimes
-        Pieces of time.
-    """
-
-    behaviour: Successions
-    delays: SelfTimes
-
-
-def prepare(signals: Signals) -> Prepared | None:
-    """Read spans and logs once, if there are spans.
-
-    Parameters
-    ----------
-    signals : Signals
-        What was measured.
-
-    Returns
-    -------
-    Prepared or None
-        None without spans.
-    """
-    behaviour = prepare_behaviour(signals)
-    if behaviour is None or signals.spans is None:
-        return None
-    return Prepared(behaviour, prepare_self_times(signals.spans, behaviour.parent))
-
-
-def rank(
-    window: FaultWindow,
-    graph: Graph,
-    signals: Signals,
-    *,
-    target: Target | None = None,
-    prepared: Prepared | None = None,
-    sources: tuple[str, ...] = SOURCES,
-) -> list[Cause]:
-    """Rank services by how likely they are the cause of what happened in a window.
-
-    Untrained: points of the sources (nats, each capped) are added up per service. Where there are
-    spans, the time series of latency and errors are not read: spans say the same, finer.
-
-    Parameters
-    ----------
-    window : FaultWindow
-        The fault's time, and the times it is compared with.
-    graph : Graph
-        Who calls whom.
-    signals : Signals
-        What was measured in the window and before it.
-    target : Target or None
-        The symptom, if it is known: only what it depends on is suspected.
-    prepared : Prepared or None
-        `prepare(signals)`, to be given if many windows of the same signals are ranked.
-    sources : tuple of str
-        Kinds of evidence to use, of `SOURCES`.
-
-    Returns
-    -------
-    list of Cause
-        One a service, most likely first; empty if nothing is unusual. Ties by name.
-    """
-    found: list[CauseEvidence] = []
-    if "budgets" in sources and signals.spans is None:
-        found += budget_evidence(window, graph, signals, target)
-    if "saturation" in sources:
-        found += saturation_evidence(window, signals)
-    prepared = prepared or prepare(signals)
-    if prepared and "behaviour" in sources:
-        found += behaviour_evidence(window, prepared.behaviour)
-    if prepared and "delays" in sources:
-        found += self_time_evidence(window, prepared.delays)
-    return _sum_evidence(found)
-
-
-def _sum_evidence(found: list[CauseEvidence]) -> list[Cause]:
-    mine: dict[str, list[CauseEvidence]] = {}
-    for cause_evidence in found:
-        if cause_evidence.points > 0:
-            mine.setdefault(cause_evidence.service, []).append(cause_evidence)
-    causes = []
-    for service, evidence in mine.items():
-        evidence.sort(key=lambda e: (-e.points, e.metric))
-        score = round(sum(evidence_item.points for evidence_item in evidence), 6)
-        causes.append(
-            Cause(
-                service,
-                evidence[0].metric,
-                score,
-                tuple(evidence_item.sentence for evidence_item in evidence),
-            )
-        )
-    return sorted(causes, key=lambda cause: (-cause.score, cause.service))

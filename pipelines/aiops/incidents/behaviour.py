@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.aiops.incidents.budgets import CAP, CauseEvidence
+from pipelines.aiops.incidents.budgets import CauseEvidence
 from pipelines.aiops.incidents.model import FaultWindow, Floats, Ints, Logs, Signals, Spans, inside
 
 THRESHOLD = 5.0
@@ -257,7 +257,7 @@ def _odd(
         ordinary = b > ORDINARY * b_all
     ratio = likelihood_ratio(a, a_all, b, b_all)
     odd = more & ~ordinary & (b_all >= SEEN) & (ratio > THRESHOLD)
-    weight = np.where(odd, np.minimum(ratio, CAP), 0.0) * np.where(behaviour.bad, BAD, 1.0) / BAD
+    weight = np.where(odd, ratio, 0.0) * np.where(behaviour.bad, BAD, 1.0) / BAD
     return weight, _whole(a, a_all, b, b_all)
 
 
@@ -324,6 +324,7 @@ def _strongest(
             float(points[i]),
             f"{behaviour.operation[i]}: after {behaviour.before[i][:160]!r} came "
             f"{behaviour.after[i][:160]!r} {a[i]} of {a_all[i]} times, before {b[i]} of {b_all[i]}",
+            source="trace",
         )
         for name, i in sorted(best.items())
     ]

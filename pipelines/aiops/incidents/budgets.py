@@ -1,4 +1,4 @@
-"""Evidence from metrics: whose lost time and whose failures aren't those of the services it calls.
+"""Evidence from metrics: what moved beyond habit, and whose losses aren't those of its callees.
 
 Time that callers wait is conserved along synchronous calls: what a service loses is what its
 callees lose plus what it loses itself. The same holds for failed calls. So each service's excess
@@ -7,8 +7,9 @@ blamed on the service itself. A service that has no past and fails is not blamed
 it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from pipelines.aiops.incidents.model import (
     Floats,
     Graph,
     Ints,
+    Kind,
     Role,
     Series,
     Signals,
@@ -24,8 +26,6 @@ from pipelines.aiops.incidents.model import (
     inside,
 )
 
-CAP = 60.0
-"""Most that one source of evidence adds to a service, in nats."""
 SURE = 4.0
 """Deviations from the median, in robust standard deviations, below which nothing is anomalous."""
 DRIFT = 3.0
@@ -34,34 +34,52 @@ ENOUGH = 5
 """Values below which a series has no past."""
 RATE_FLOOR = 0.002
 SHARE_FLOOR = 0.02
-SMALL = 5.0
-"""Points for an excess that callees account for: keeps the path in the ranking, below its cause."""
-UNREACHABLE = 0.2
-"""Factor for services that the symptom doesn't depend on, as far as the graph knows."""
+SMALL = 0.0025
+"""Least share of what callees account for: keeps the path in the ranking, below its cause."""
+LOAD = 0.5
+"""Factor for signals of load: they come from those who call."""
+FLOOR = 0.01
+"""A spread is at least this share of the level."""
+DISTANCE = 1.0
+"""Nats for each factor e of the distance in ordinary spreads."""
+BUDGETS: Mapping[str, tuple[Role, ...]] = {
+    "latency": ("latency",),
+    "errors": ("availability", "errors"),
+}
+Source = Literal["metric", "alert", "log", "trace", "change"]
 PERCENT = 1.5
 """An availability above this is in percent."""
 
 
 @dataclass(frozen=True)
 class CauseEvidence:
-    """Points for one service from one source, with the sentence for it.
+    """A signal at one subject that it is the cause, with the sentence for it.
 
     Attributes
     ----------
     service : str
-        Name of the service.
+        Name of the subject: a service, an instance, a host, or an edge ``caller -> callee``.
     metric : str
-        Metric, or kind of evidence, that says so.
+        Metric, alert, or kind of evidence, that says so; the same twice counts once.
     points : float
-        Nats, at most `CAP`.
+        Surprise, nats.
     sentence : str
         Evidence in words.
+    at_us : int or None
+        When it began, microseconds since 1970; None: not known.
+    source : {"metric", "alert", "log", "trace", "change"}
+        Where it was seen.
+    kind : Kind
+        What the subject is.
     """
 
     service: str
     metric: str
     points: float
     sentence: str
+    at_us: int | None = None
+    source: Source = "metric"
+    kind: Kind = "service"
 
 
 @dataclass(frozen=True)
@@ -86,10 +104,18 @@ class BudgetLoss:
     metric: str
 
 
-def budget_evidence(
-    window: FaultWindow, graph: Graph, signals: Signals, target: Target | None
+def series_evidence(
+    window: FaultWindow,
+    graph: Graph,
+    signals: Signals,
+    target: Target | None,
+    *,
+    budgets: bool = True,
 ) -> list[CauseEvidence]:
-    """Blame lost time and failures on services whose callees don't account for them.
+    """Find series that moved farther than they do in comparable stretches of the past.
+
+    Waits and failures of a service count by how much of them its callees don't account for, by
+    lost time times requests; only callees whose change came first account for anything.
 
     Parameters
     ----------
@@ -98,23 +124,166 @@ def budget_evidence(
     graph : Graph
         Who calls whom.
     signals : Signals
-        Series of latency, availability, errors and requests.
+        Series, whatever they are called.
     target : Target or None
-        The symptom, if it is known: only what it depends on is blamed in full.
+        The symptom, if it is known: where it is slow, failures elsewhere aren't its cause.
+    budgets : bool, default True
+        Whether series of waits and failures are read: traces say the same, finer.
 
     Returns
     -------
     list of CauseEvidence
-        One piece of evidence a service and kind of budget.
+        One a series that moved.
     """
-    asked = target.role if target else None
-    kinds: tuple[tuple[Role, ...], ...] = (("latency",), ("availability", "errors"))
-    found = []
-    for roles in kinds:
-        if asked in ("latency", "availability", "errors") and asked not in roles:
+    moved: list[tuple[Series, Moved]] = []
+    asked = _budget(target.role) if target and target.role else None
+    for series in sorted(signals.series, key=lambda s: (s.service, s.metric)):
+        kind = _budget(series.role)
+        if kind and (not budgets or (asked and kind != asked)):
             continue
+        found = moved_beyond_habit(window, series)
+        good = found and kind and found.off < 0
+        if found and not good:
+            moved.append((series, found))
+    onset: dict[tuple[str, str], int] = {}
+    for series, found in moved:
+        key = series.service, _budget(series.role) or ""
+        onset[key] = min(found.at_us, onset.get(key, found.at_us))
+    weight = _own_shares(window, graph, signals, onset) if budgets else {}
+    evidence = []
+    for series, found in moved:
+        share, accounted = weight.get((series.service, _budget(series.role) or ""), (1.0, 0.0))
+        failed = ", share that failed" if series.role == "availability" else ""
+        load = LOAD if series.role == "requests" else 1.0
+        sentence = (
+            f"{series.metric}{failed}: {found.now:.3g} in the middle, before {found.level:.3g}; "
+            f"as far off in {found.as_far} of {found.stretches} stretches before"
+        )
+        if accounted:
+            sentence += f"; what it calls accounts for {100 * accounted:.0f} % of it"
+        points = found.surprise * max(SMALL, share) ** 0.5 * load
+        evidence.append(CauseEvidence(series.service, series.metric, points, sentence, found.at_us))
+    return evidence
+
+
+def _budget(role: Role | None) -> str | None:
+    """Which budget a role belongs to: time waited, or calls failed."""
+    if role == "latency":
+        return "latency"
+    return "errors" if role in ("availability", "errors") else None
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How a series moved, against its own past.
+
+    Attributes
+    ----------
+    surprise : float
+        Nats.
+    at_us : int
+        When it was half as far off as in the middle of the window, microseconds since 1970.
+    off, now, level : float
+        Distance, the window's middle and the ordinary level, in the series' unit.
+    as_far, stretches : int
+        Stretches of the past that were as far off, and all.
+    """
+
+    surprise: float
+    at_us: int
+    off: float
+    now: float
+    level: float
+    as_far: int
+    stretches: int
+
+
+def moved_beyond_habit(window: FaultWindow, series: Series) -> Moved | None:
+    """Measure how surprising it is where a series lies in a window.
+
+    Parameters
+    ----------
+    window : FaultWindow
+        The fault's time, and the times it is compared with.
+    series : Series
+        Any metric.
+
+    Returns
+    -------
+    Moved or None
+        None if it lies within its ordinary spread, or has no past.
+
+    Notes
+    -----
+    -log of the share of past stretches of the same length whose middle was as far off, plus the
+    log of the distance in ordinary spreads: shares alone end where the past ends.
+    """
+    times, values = _bad_is_up(series)
+    past = values[inside(times, window.metric_reference or window.reference)]
+    here = (times >= window.start) & (times < window.end)
+    now = values[here]
+    if len(past) < ENOUGH or not len(now):
+        return None
+    before = values[(times < window.start) & (times >= 2 * window.start - window.end)]
+    found = [_moved(past, before, now, middle) for middle in (np.median, np.mean)]
+    best = max((one for one in found if one), key=lambda one: one[0], default=None)
+    if best is None:
+        return None
+    surprise, off, middle, level, as_far, stretches = best
+    late = np.flatnonzero((now - level) * np.sign(off) >= abs(off) / 2)
+    at = int(times[here][late[0]]) if len(late) else window.start
+    return Moved(surprise, at, off, middle, level, as_far, stretches)
+
+
+def _moved(
+    past: Floats, before: Floats, now: Floats, middle: Callable[..., Any]
+) -> tuple[float, float, float, float, int, int] | None:
+    size = min(len(now), len(past))
+    halves = np.lib.stride_tricks.sliding_window_view(past, size)[:: max(1, size // 2)]
+    stretches = np.asarray(middle(halves, axis=1))
+    level, value = float(np.median(past)), float(middle(now))
+    off = value - level
+    if len(before):  # A drift that stood before isn't the fault.
+        since = value - float(middle(before))
+        off = 0.0 if off * since <= 0 else min(off, since, key=abs)
+    mad = 1.4826 * float(np.median(np.abs(past - level)))
+    low, high = np.quantile(past, (0.05, 0.95))
+    floor = FLOOR * max(abs(level), float(np.abs(past).max()))
+    spread = max(mad, float(high - low) / 4, floor) or FLOOR * abs(value)
+    if abs(off) <= spread:
+        return None
+    as_far = int((np.abs(stretches - level) >= abs(off) * (1 - 1e-9)).sum())
+    chance = (as_far + 0.5) / (len(stretches) + 1)
+    surprise = -float(np.log(chance)) + DISTANCE * float(np.log(abs(off) / spread))
+    return surprise, off, value, level, as_far, len(stretches)
+
+
+def _own_shares(
+    window: FaultWindow, graph: Graph, signals: Signals, onset: Mapping[tuple[str, str], int]
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """Service and budget → its own loss as a share of the largest, share its callees account for.
+
+    Services that call each other in a circle don't account for each other.
+    """
+    callees, circle = graph.callees, _circles(graph)
+    found = {}
+    for kind, roles in BUDGETS.items():
         losses = _losses(window, signals, roles)
-        found += _attribute_losses(losses, graph, roles[0], _reachable(losses, graph, target))
+        own = {}
+        for name, loss in losses.items():
+            first = onset.get((name, kind))
+            below = sum(
+                losses[other].total
+                for other in sorted(callees.get(name, ()))
+                if other in losses
+                and circle.get(other) != circle.get(name)
+                and (first is None or onset.get((other, kind), first) <= first)
+            )
+            own[name] = loss.total - min(loss.total, below)
+        most = max(own.values(), default=0.0)
+        for name, loss in losses.items():
+            share = own[name] / most if most else 1.0
+            found[name, kind] = share, 1 - own[name] / loss.total if loss.total else 0.0
     return found
 
 
@@ -181,63 +350,30 @@ def _calls_at(times: Ints, requests: Series | None) -> Floats:
     return np.where(np.isfinite(calls), calls, 1.0)
 
 
-def _reachable(losses: dict[str, BudgetLoss], graph: Graph, target: Target | None) -> set[str]:
-    """Give what the symptom can come from; all, if the graph doesn't know the target."""
+def reachable(graph: Graph, target: Target | None) -> set[str] | None:
+    """Give what a symptom can come from.
+
+    Parameters
+    ----------
+    graph : Graph
+        Who calls whom.
+    target : Target or None
+        The symptom.
+
+    Returns
+    -------
+    set of str or None
+        Services; None if there is no target or the graph doesn't know it.
+    """
     callees = graph.callees
     if target is None or target.service not in callees:
-        return set(losses)
+        return None
     seen, todo = {target.service}, [target.service]
     while todo:
         fresh = callees.get(todo.pop(), set()) - seen
         seen |= fresh
         todo += sorted(fresh)
     return seen
-
-
-def _attribute_losses(
-    losses: Mapping[str, BudgetLoss], graph: Graph, what: str, reachable: set[str]
-) -> list[CauseEvidence]:
-    own = _own(losses, graph)
-    candidates = [name for name in losses if name in reachable] or list(losses)
-    most = max((own[name] for name in candidates), default=0.0)
-    largest = max((losses[name].total for name in candidates), default=0.0)
-    if not most:
-        return []
-    found = []
-    for name in sorted(losses):
-        share = min(1.0, own[name] / most), min(1.0, losses[name].total / largest)
-        points = (CAP - SMALL) * share[0] + SMALL * share[1]
-        points *= 1.0 if name in reachable else UNREACHABLE
-        sentence = _sentence(losses[name], own[name], what)
-        found.append(CauseEvidence(name, losses[name].metric, points, sentence))
-    return found
-
-
-def _own(losses: Mapping[str, BudgetLoss], graph: Graph) -> dict[str, float]:
-    """Give what of each service's excess isn't that of its callees, those in a circle apart."""
-    callees, circle = graph.callees, _circles(graph)
-    own = {}
-    for name, loss in losses.items():
-        below = [
-            other
-            for other in sorted(callees.get(name, ()))
-            if other in losses and circle.get(other) != circle.get(name)
-        ]
-        own[name] = loss.total - min(loss.total, sum(losses[other].total for other in below))
-    return own
-
-
-def _sentence(loss: BudgetLoss, own: float, what: str) -> str:
-    if what == "latency":
-        seen = f"{loss.metric}: {loss.level:.3g} before, {loss.worst:.3g} at worst"
-        unit = "s of waiting"
-    else:
-        seen = f"{loss.metric}: {loss.level:.3g} of calls failed before, {loss.worst:.3g} at worst"
-        unit = " failed calls"
-    return (
-        f"{seen}; {loss.total:.3g}{unit} more than usual, "
-        f"{100 * own / loss.total:.0f} % of it not accounted for by what it calls"
-    )
 
 
 def _circles(graph: Graph) -> dict[str, int]:
@@ -254,51 +390,3 @@ def _circles(graph: Graph) -> dict[str, int]:
     matrix = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(names), len(names)))
     _, groups = connected_components(matrix, directed=True, connection="strong")
     return dict(zip(names, groups.tolist(), strict=True))
-
-
-PER_FOLD = 15.0
-"""Nats for each factor e beyond the past's own extreme."""
-EXTREME = 0.995
-
-
-def saturation_evidence(window: FaultWindow, signals: Signals) -> list[CauseEvidence]:
-    """Compare each resource with the most extreme it ordinarily shows, not with its noise.
-
-    Parameters
-    ----------
-    window : FaultWindow
-        The fault's time, and the times it is compared with.
-    signals : Signals
-        Series of role saturation.
-
-    Returns
-    -------
-    list of CauseEvidence
-        At most one piece of evidence a service, by name.
-    """
-    best: dict[str, CauseEvidence] = {}
-    for series in sorted(signals.series, key=lambda s: (s.service, s.metric)):
-        found = _beyond(window, series) if series.role == "saturation" else None
-        if found and found.points > best.get(series.service, CauseEvidence("", "", 0, "")).points:
-            best[series.service] = found
-    return [best[name] for name in sorted(best)]
-
-
-def _beyond(window: FaultWindow, series: Series) -> CauseEvidence | None:
-    known = np.isfinite(series.values)
-    times, values = series.times[known], series.values[known]
-    past = values[inside(times, window.metric_reference or window.reference)]
-    now = values[(times >= window.start) & (times < window.end)]
-    if len(past) < ENOUGH or not len(now):
-        return None
-    level, high = (float(x) for x in np.quantile(past, (0.5, EXTREME)))
-    reach = max(high - level, 0.05 * abs(level), 1e-12)
-    times_over = (float(now.max()) - level) / reach
-    if times_over <= 1:
-        return None
-    points = min(CAP, PER_FOLD * float(np.log(times_over)))
-    sentence = (
-        f"{series.metric}: {float(now.max()):.3g}, usually {level:.3g} and hardly ever above "
-        f"{high:.3g}"
-    )
-    return CauseEvidence(series.service, series.metric, points, sentence)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from itertools import combinations
-from math import fsum, log, log10
+from math import fsum, log, log10, sqrt
 
 from pipelines.aiops.incidents.contract import LABELS, habit_subject, subject_of
 from pipelines.aiops.incidents.model import Graph, Subject, SubjectSignal, name_of_finding
@@ -170,6 +170,19 @@ class AlertHistory:
             one, other = pair
             found[pair] = n / (alone[one] + alone[other] - n + 1)
         return found
+
+    @cached_property
+    def usual(self) -> dict[str, float]:
+        """Subject → nats that it shows in an ordinary stretch: root of the mean square.
+
+        An edge's alerts are those of both its ends as well.
+        """
+        squares: dict[str, float] = {}
+        for (_, subject), own in self.stretches.items():
+            chance = min(1.0, (len(own) + 0.5) / (self.known_stretches + 1))
+            for name in (subject.name, *subject.ends) if subject else ():
+                squares[name] = squares.get(name, 0.0) + chance * log(chance) ** 2
+        return {name: sqrt(square) for name, square in squares.items()}
 
 
 MOST_TOGETHER = 60

@@ -329,24 +329,66 @@ class Target:
 
 @dataclass(frozen=True)
 class Cause:
-    """A suspected service.
+    """A suspect.
 
     Attributes
     ----------
     service : str
-        Name of the service.
+        Name of the suspected subject: a service, or what `kind` says.
     metric : str
-        Metric, or kind of evidence, that says most.
+        Metric, alert, or kind of evidence, that says most.
     score : float
-        Nats of evidence, capped per source; comparable within one ranking.
+        Nats of evidence; comparable within one ranking.
     evidence : tuple of str
         Sentences, the strongest first.
+    kind : Kind
+        What the suspect is.
+    share : float
+        How likely it is the cause, of all suspects and whatever showed nothing; 0 to 1.
+    path : tuple of str
+        From the suspect to the symptoms, along which it reached them; empty: no relation is known.
+    against : tuple of str
+        Sentences that speak against it.
+    unseen : tuple of str
+        What was not looked at: sources without any data of it.
     """
 
     service: str
     metric: str
     score: float
     evidence: tuple[str, ...]
+    kind: Kind = "service"
+    share: float = 0.0
+    path: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON values with keys in a fixed order."""
+        return {key: list(value) if isinstance(value, tuple) else value
+                for key, value in vars(self).items()}  # fmt: skip
+
+
+NOT_ENOUGH = 0.5
+"""A lead in nats below which the first suspect isn't told from the second."""
+
+
+def enough_to_tell(causes: Sequence[Cause]) -> bool:
+    """Whether the first of some ranked suspects stands out.
+
+    Parameters
+    ----------
+    causes : sequence of Cause
+        Suspects, the likeliest first.
+
+    Returns
+    -------
+    bool
+        False without suspects, or if the second comes within `NOT_ENOUGH` nats of the first.
+    """
+    if not causes:
+        return False
+    return len(causes) == 1 or causes[0].score - causes[1].score >= NOT_ENOUGH
 
 
 def inside(times: Ints, intervals: tuple[tuple[int, int], ...]) -> NDArray[np.bool_]:
@@ -530,7 +572,7 @@ class Incident:
             "exposed": list(self.exposed),
             "findings": list(self.findings),
             "timeline": [vars(entry) for entry in self.timeline],
-            "causes": [{**vars(c), "evidence": list(c.evidence)} for c in self.causes],
+            "causes": [cause.as_json() for cause in self.causes],
             "similar": [{**vars(s), "shared": list(s.shared)} for s in self.similar],
             "subjects": [dict(vars(subject)) for subject in self.subjects],
         }

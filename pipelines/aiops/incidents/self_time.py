@@ -9,13 +9,14 @@ end gets most of those points as well: the service with most late pieces at its 
 """
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
-from pipelines.aiops.incidents.budgets import CAP, CauseEvidence
+from pipelines.aiops.incidents.budgets import CauseEvidence
 from pipelines.aiops.incidents.model import FaultWindow, Floats, Ints, Spans, inside
 
-PER_FOLD = 15.0
+PER_FOLD = 5.0
 """Nats for each factor e of the middle beyond the ordinary reach."""
 EXTREME = 0.95
 ENOUGH_PAST, ENOUGH_NOW = 10, 4
@@ -145,7 +146,7 @@ def self_time_evidence(window: FaultWindow, delays: SelfTimes) -> list[CauseEvid
 
 
 def _summed(evidence: list[CauseEvidence]) -> list[CauseEvidence]:
-    """Add up each service's pieces, one a peer, to at most the cap; the strongest says why."""
+    """Join each service's pieces, one a peer, by root of squares; the strongest says why."""
     mine: dict[str, list[CauseEvidence]] = {}
     for piece in evidence:
         mine.setdefault(piece.service, []).append(piece)
@@ -153,8 +154,9 @@ def _summed(evidence: list[CauseEvidence]) -> list[CauseEvidence]:
         CauseEvidence(
             name,
             "latency",
-            min(CAP, sum(piece.points for piece in own)),
+            sqrt(sum(piece.points**2 for piece in own)),
             max(own, key=lambda piece: (piece.points, piece.sentence)).sentence,
+            source="trace",
         )
         for name, own in mine.items()
     ]
@@ -172,4 +174,4 @@ def _longer(past: Floats, now: Floats, what: str) -> tuple[float, str]:
         f"{what}: {middle / 1e3:.3g} ms in the middle, before {level / 1e3:.3g} ms and hardly ever "
         f"above {high / 1e3:.3g} ms"
     )
-    return min(CAP, PER_FOLD * float(np.log(fold))), sentence
+    return PER_FOLD * float(np.log(fold)), sentence

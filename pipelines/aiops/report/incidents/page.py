@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.aiops.incidents.model import Cause, Incident, Similar
+from pipelines.aiops.incidents.model import Cause, Incident, Similar, enough_to_tell
 from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.params.artifacts import INCIDENTS
 from pipelines.aiops.report.incidents import coverage, links, wording
@@ -133,20 +133,39 @@ def _causes(causes: Sequence[Cause], targets: LinkTargets) -> list[Block]:
     ranked = [
         (
             targets.node(cause.service),
-            f"{numbers.decimal(cause.score, 1)} points",
+            f"{numbers.decimal(cause.score, 1)} nats",
             [
+                *_standing(cause),
                 *(wording.shown(reason, 500) for reason in cause.evidence[:MOST_REASONS]),
                 *_more(len(cause.evidence) - MOST_REASONS),
             ],
         )
         for cause in causes[:MOST_CAUSES]
     ]
-    blocks: list[Block] = [Ranked(ranked[:1])]
+    blocks: list[Block] = [*_doubt(causes), Ranked(ranked[:1])]
     if ranked[1:]:
         left = _left_out(len(causes) - MOST_CAUSES, "suspect")
         label = f"{wording.number_of(len(ranked) - 1, 'other suspect')}, the likeliest first"
         blocks.append(Fold(label, [Ranked(ranked[1:]), *left]))
     return blocks
+
+
+def _doubt(causes: Sequence[Cause]) -> list[Block]:
+    if not causes or enough_to_tell(causes):
+        return []
+    return [Prose("Not enough to tell: the second suspect is nearly as likely as the first.")]
+
+
+def _standing(cause: Cause) -> list[Text]:
+    """Say how a suspect reached the symptoms, what speaks against it, what was not looked at."""
+    said: list[Text] = []
+    if cause.path:
+        said.append(join("Path to the symptoms: ", wording.shown(" → ".join(cause.path), 200)))
+    if cause.against:
+        said.append(join("Against it: ", wording.shown("; ".join(cause.against), 300)))
+    if cause.unseen:
+        said.append(f"Nothing was seen of it in: {', '.join(cause.unseen)}")
+    return said
 
 
 def _more(n: int) -> list[Text]:

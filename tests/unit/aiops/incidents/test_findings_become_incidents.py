@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.aiops.incidents.assemble import incidents
+from pipelines.aiops.incidents.budgets import CauseEvidence
 from pipelines.aiops.incidents.grouping import (
     Grouping,
     Place,
@@ -15,7 +16,14 @@ from pipelines.aiops.incidents.grouping import (
     pairwise,
     places_of,
 )
-from pipelines.aiops.incidents.model import Cause, Change, Graph, Incident, PastIncident, Subject
+from pipelines.aiops.incidents.model import (
+    Change,
+    Graph,
+    Incident,
+    PastIncident,
+    Subject,
+    enough_to_tell,
+)
 from pipelines.aiops.lake.findings import Finding, finding_id
 from pipelines.aiops.params.telemetry import SimulateParams
 from pipelines.core.time import MINUTE_US
@@ -89,7 +97,9 @@ def test_background_alerts_join_an_incident_at_its_services_and_make_none() -> N
 def test_the_deepest_and_first_is_the_likely_cause_and_says_why() -> None:
     (one,) = incidents([alert("store", 0), alert("shop", 1), alert("web", 2)], GRAPH)
     assert one.causes[0].service == "store"
-    assert "first to be affected" in one.causes[0].evidence
+    assert one.causes[0].path == ("store", "shop", "web")
+    assert one.causes[1].against[0] == "it was affected 1 min after the first"
+    assert "metrics" in one.causes[0].unseen
     assert one.title.startswith("store: Slow")
 
 
@@ -124,9 +134,36 @@ def test_without_topology_time_alone_joins() -> None:
 
 
 def test_evidence_from_signals_comes_first() -> None:
-    cause = Cause("mail", "latency", 99.0, ("mail lost 5 s",))
-    (one,) = incidents([alert("web", 0)], GRAPH, ranker=lambda start, end, where: [cause])
-    assert one.causes[0] == cause
+    found = CauseEvidence("mail", "latency", 99.0, "mail lost 5 s")
+    (one,) = incidents([alert("web", 0)], GRAPH, ranker=lambda start, end, where: [found])
+    assert (one.causes[0].service, one.causes[0].evidence) == ("mail", ("mail lost 5 s",))
+
+
+@pytest.mark.parametrize("calls", [2, 5])
+def test_being_called_by_many_is_no_evidence(calls: int) -> None:
+    callers = [f"c{i}" for i in range(calls)]
+    alerts = [alert("called", 0), *(alert(name, 0) for name in callers), alert("rare", 0)]
+    alerts[-1] = replace(alerts[-1], score=3.0)
+    graph = Graph(frozenset((name, other) for name in callers for other in ("called", "rare")))
+    for known in (graph, Graph()):
+        (one,) = incidents(alerts, known)
+        assert one.causes[0].service == "rare"
+
+
+def test_equal_suspects_are_not_told_apart() -> None:
+    (one,) = incidents([alert("web", 0), alert("shop", 0)], GRAPH)
+    assert not enough_to_tell(one.causes)
+    assert sum(cause.share for cause in one.causes) < 1
+    found = CauseEvidence("mail", "latency", 99.0, "mail lost 5 s")
+    (one,) = incidents([alert("web", 0)], GRAPH, ranker=lambda start, end, where: [found])
+    assert enough_to_tell(one.causes)
+    assert not enough_to_tell(())
+
+
+def test_paths_end_where_callers_call_each_other() -> None:
+    graph = Graph(frozenset({("a", "b"), ("b", "a"), ("a", "c"), ("b", "c")}))
+    (one,) = incidents([alert("a", 0), alert("b", 0), alert("c", 0)], graph)
+    assert all(len(set(cause.path)) == len(cause.path) for cause in one.causes)
 
 
 def test_the_id_stays_while_an_incident_grows() -> None:
