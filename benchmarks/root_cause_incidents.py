@@ -1,12 +1,12 @@
 """Incidents from alerts: of synthetic histories (grouping, causes, speed), of injected faults.
 
 ``python -m benchmarks.root_cause_incidents [--seeds N] [--alerts N] [--days N] [--data PATH]``
-prints a line for each history, then one line of JSON. Grouping: precision, recall and F1 of pairs of alerts that are
-in one incident, against the simulator's truth; on the alerts of real faults (what is left when
-noise was dropped rightly), with the topology and without it, and on all alerts, noise included (of
-which each is its own incident in the truth, so that this is a bound, not a goal). Causes: share of
-incidents of several services whose true root is first, or among the first three, from alerts and
-topology alone.
+prints a line for each history, then one line of JSON. Grouping: precision, recall and F1 of pairs
+of alerts that are in one incident, against the simulator's truth; on the alerts of real faults
+(what is left when noise was dropped rightly), with the topology and without it, and on all alerts,
+noise included (of which each is its own incident in the truth, so that this is a bound, not a
+goal). Causes: share of incidents of several services whose true root is first, or among the first
+three, from alerts and topology alone.
 
 With ``--data``, a folder with ``fault_alerts*``: injected faults, whose alerts run through
 ``group_incidents`` hour by hour, as the DAG runs it; incidents a fault, incidents that hold several

@@ -17,6 +17,7 @@ from pipelines.cli import (
     compliance_commands,
     erase_commands,
     incident_commands,
+    init_commands,
     ledger_commands,
     map_commands,
     release_commands,
@@ -57,6 +58,7 @@ Generated from the parser by `python docs/make_commands.py`; don't edit it by ha
 """
 
 RESULTS: dict[str, Any] = {
+    "init": init_commands.Written,
     "run": list[release_run.ProductRun],
     "ui": root.ShownUi,
     "upgrade": UpgradeJson,

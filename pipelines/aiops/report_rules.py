@@ -12,6 +12,7 @@ from pipelines.aiops.params import AiopsParams, load_aiops_params
 from pipelines.aiops.params.artifacts import PAGES_PER_DAY, TRADE_OFF
 from pipelines.aiops.report.rules import headline, incidents, limits, outcome, remains, rules
 from pipelines.aiops.report.rules.evidence import HTML, JSON, STAGES, Inputs
+from pipelines.core.evidence import Evidence, own_stages
 from pipelines.core.files import read_json, write_json, write_text
 from pipelines.core.settings import validate_as
 from pipelines.core.stage import log, run_stage
@@ -29,7 +30,7 @@ GATE = "gate_rules"
 
 def gather_inputs(params: AiopsParams) -> Inputs:
     """Read everything the report is made from."""
-    evidence = read_evidence_of(STAGES)
+    evidence = read_evidence_of((*STAGES, *own_stages(STAGE, STAGES)))
     return Inputs(
         params=params,
         evidence={content.stage: content for content in evidence.values()},
@@ -73,6 +74,7 @@ def make_page(inputs: Inputs) -> Page:
                     limits.data(inputs),
                     limits.limits(inputs),
                     limits.reproduce(),
+                    *index.own_chapter(_own(inputs), inputs.sources),
                     index.chapter(inputs.sources),
                 )
             ),
@@ -80,6 +82,10 @@ def make_page(inputs: Inputs) -> Page:
         foot=index.foot(JSON),
         styles=("folds.css",),
     )
+
+
+def _own(inputs: Inputs) -> list[Evidence]:
+    return [content for stage, content in inputs.evidence.items() if stage not in STAGES]
 
 
 def make_record(inputs: Inputs) -> dict[str, Any]:

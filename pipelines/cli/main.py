@@ -26,6 +26,7 @@ from pipelines.cli.console import (
 from pipelines.core.errors import SignalboxError
 
 COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("init", "pipelines.cli.init_commands", "init"),
     ("ledger", "pipelines.cli.ledger_commands", "app"),
     ("history", "pipelines.cli.ledger_commands", "history"),
     ("verify", "pipelines.cli.verify_commands", "verify"),

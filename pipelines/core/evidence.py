@@ -4,12 +4,13 @@ The gate decides on evidence and nothing else, and the report prints for every f
 and hash it was computed from.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipelines.core.artifacts import EVIDENCE
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import read_json, sha256_path, write_json
 
@@ -192,6 +193,48 @@ def read_evidence(path: Path) -> Evidence:
         return Evidence.model_validate(read_json(path))
     except ValidationError as error:
         raise SignalboxError(f"{path}: not an evidence file: {error}") from error
+
+
+def own_stages(stage: str, known: Collection[str], root: Path = Path()) -> tuple[str, ...]:
+    """Return the stages of a project's own whose evidence a stage reads.
+
+    Whoever adds a check of their own to a project lists its ``evidence/NAME.json`` among the deps
+    of the gate's and the report's stage in ``dvc.yaml``: then DVC knows, and so do these.
+
+    Parameters
+    ----------
+    stage : str
+        Stage in ``dvc.yaml`` that reads evidence, for example ``gate``.
+    known : collection of str
+        Stages whose evidence it reads anyway.
+    root : Path, optional
+        Root of the project.
+
+    Returns
+    -------
+    tuple of str
+        Names, in the order of the deps.
+
+    Raises
+    ------
+    SignalboxError
+        If ``dvc.yaml`` can't be read.
+    """
+    from pipelines.core.settings import read_mapping
+
+    try:
+        pipeline = read_mapping(root / "dvc.yaml") or {}
+    except FileNotFoundError:
+        return ()
+    stages = pipeline.get("stages")
+    entry = stages.get(stage) if isinstance(stages, dict) else None
+    deps = entry.get("deps") if isinstance(entry, dict) else None
+    paths = [Path(dep) for dep in deps or () if isinstance(dep, str)]
+    return tuple(
+        path.stem
+        for path in paths
+        if path.parent == EVIDENCE and path.suffix == ".json" and path.stem not in known
+    )
 
 
 RENAMED_FIGURES: Final[Mapping[str, str]] = {

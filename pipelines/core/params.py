@@ -194,8 +194,8 @@ class Check(Section):
     """Unique name of the check."""
     protects: Name
     """What the check is there for."""
-    figure: Annotated[str, Field(pattern=r"^[a-z_]+\.\S+$")]
-    """Figure in the evidence: stage.name."""
+    figure: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.\S+$")]
+    """Figure in the evidence: stage.name; a stage of your own counts as well."""
     compare: Literal["at_least", "at_most", "not_worse_than_released"]
     """How the figure's interval and `threshold` are compared, see above."""
     threshold: float
@@ -247,7 +247,7 @@ class ValidateParams(Section):
 
     suite: Slug
     """``expectations/<suite>.json``."""
-    max_quarantined_share: Share
+    max_quarantined_share: Share = 0.02
     """More rows than this in quarantine stop the run."""
     leak_auc: Annotated[float, Field(gt=0.5, le=1)] = 0.98
     """A column that alone ranks or splits the labels this well counts as a leak of the target."""
@@ -256,12 +256,14 @@ class ValidateParams(Section):
 class SplitParams(Section):
     """Section ``split``: shares of subjects, and how exactly they must be met."""
 
-    train: OpenShare
-    validation: OpenShare
-    test: OpenShare
-    salt: str
+    train: OpenShare = 0.7
+    validation: OpenShare = 0.15
+    """Chooses the threshold."""
+    test: OpenShare = 0.15
+    """Touched by evaluation alone."""
+    salt: str = "signalbox"
     """Part of every subject's hash; another salt deals all subjects anew."""
-    tolerance: OpenShare
+    tolerance: OpenShare = 0.02
     """Largest allowed absolute difference between wanted and actual share of rows."""
 
     @model_validator(mode="after")
@@ -314,7 +316,7 @@ class Models(Section):
 class ThresholdParams(Section):
     """How the operating threshold is chosen, always on validation data."""
 
-    rule: Literal["max_accuracy", "max_f1", "min_cost", "selection_rate", "fixed"]
+    rule: Literal["max_accuracy", "max_f1", "min_cost", "selection_rate", "fixed"] = "max_accuracy"
     cost_false_positive: Annotated[float, Field(gt=0)] = 1.0
     """For rule min_cost."""
     cost_false_negative: Annotated[float, Field(gt=0)] = 1.0
@@ -325,45 +327,61 @@ class ThresholdParams(Section):
     """For rule fixed: the threshold."""
 
 
+def _usual_models() -> Models:
+    """Return a linear model and boosted trees: which of the two fits, most tables tell."""
+    return Models(
+        logistic_regression=LogisticRegressionGrid(C=[0.1, 1.0]),
+        hist_gradient_boosting=HistGradientBoostingGrid(max_iter=[100, 200], max_leaf_nodes=[15]),
+    )
+
+
 class TrainParams(Section):
     """Section ``train``."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-    models: Models
-    folds: Annotated[int, Field(ge=2, le=20)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 20260101
+    """Every random choice of training follows from it."""
+    models: Models = Field(default_factory=_usual_models)
+    folds: Annotated[int, Field(ge=2, le=20)] = 3
     """Cross-validation folds of the search and of the calibration, by subject."""
-    select_by: Literal["roc_auc", "average_precision", "neg_log_loss", "neg_brier_score"]
+    select_by: Literal["roc_auc", "average_precision", "neg_log_loss", "neg_brier_score"] = (
+        "roc_auc"
+    )
     """Score by which the search chooses, the higher the better."""
-    calibration: Literal["isotonic", "sigmoid", "none"]
+    calibration: Literal["isotonic", "sigmoid", "none"] = "isotonic"
     """How scores are made probabilities."""
-    class_weight: Literal["none", "balanced"]
+    class_weight: Literal["none", "balanced"] = "none"
     """Whether rows of the rarer label weigh more."""
-    use_sensitive: bool
+    use_sensitive: bool = False
     """Whether sensitive features are model inputs."""
     max_categories: Annotated[int, Field(ge=1, le=250)] = 100
     """Most frequent values of a text column that the model knows; others count as unknown."""
     min_category_rows: PositiveInt = 10
     """Rows a value needs to be known to the model."""
-    threshold: ThresholdParams
+    threshold: ThresholdParams = Field(default_factory=ThresholdParams)
 
 
 class EvaluateParams(Section):
     """Section ``evaluate``."""
 
-    replicates: Annotated[int, Field(ge=100)]
-    confidence: OpenShare
-    calibration_bins: Annotated[int, Field(ge=2, le=100)]
-    slices: list[Name]
+    replicates: Annotated[int, Field(ge=100)] = 1000
+    """Bootstrap replicates of every interval."""
+    confidence: OpenShare = 0.95
+    """Level of every interval."""
+    calibration_bins: Annotated[int, Field(ge=2, le=100)] = 10
+    """Bins of equal count for the calibration error."""
+    slices: list[Name] = []
     """Columns whose values (numeric ones: quartiles) are reported apart, beside sensitive ones."""
-    min_slice: PositiveInt
+    min_slice: PositiveInt = 50
     """Slices with fewer rows are counted but get no figures."""
 
 
 class MitigationParams(Section):
     """What post-processing would buy and cost; computed for the report, not deployed."""
 
-    method: Literal["none", "threshold_optimizer"]
-    constraint: Literal["demographic_parity", "equalized_odds", "equal_opportunity"]
+    method: Literal["none", "threshold_optimizer"] = "threshold_optimizer"
+    constraint: Literal["demographic_parity", "equalized_odds", "equal_opportunity"] = (
+        "demographic_parity"
+    )
     """What is to be equal between groups: selection rates; TPR and FPR; or how often those whose
     true label is the favourable one are decided so (TPR, or for a punitive decision FPR)."""
     feature: str | None = None
@@ -373,22 +391,25 @@ class MitigationParams(Section):
 class BiasAuditParams(Section):
     """Section ``bias_audit``."""
 
-    replicates: Annotated[int, Field(ge=100)]
-    confidence: OpenShare
-    score_bins: Annotated[int, Field(ge=2, le=1000)]
-    min_share: Share
+    replicates: Annotated[int, Field(ge=100)] = 1000
+    """Bootstrap replicates of every interval."""
+    confidence: OpenShare = 0.95
+    """Level of every interval."""
+    score_bins: Annotated[int, Field(ge=2, le=1000)] = 20
+    """Bins of the score in the contingency table."""
+    min_share: Share = 0.02
     """Local Law 144's table leaves smaller categories out of its ratios; nothing else does."""
     reference: dict[str, str] = {}
     """Sensitive feature → group that others are compared with; default: the most favoured one."""
-    mitigation: MitigationParams
+    mitigation: MitigationParams = Field(default_factory=MitigationParams)
 
 
 class DriftParams(Section):
     """Section ``drift``."""
 
-    column_threshold: OpenShare
+    column_threshold: OpenShare = 0.1
     """A column counts as drifted when its distance is at or above this."""
-    max_rows: Annotated[int, Field(ge=100)]
+    max_rows: Annotated[int, Field(ge=100)] = 20_000
     """Larger tables are sampled to this many rows, by row hash."""
 
 
@@ -400,11 +421,11 @@ class Params(Section):
 
     data: DataParams
     validation: ValidateParams = Field(alias="validate")
-    split: SplitParams
-    train: TrainParams
-    evaluate: EvaluateParams
-    bias_audit: BiasAuditParams
-    drift: DriftParams
+    split: SplitParams = Field(default_factory=SplitParams)
+    train: TrainParams = Field(default_factory=TrainParams)
+    evaluate: EvaluateParams = Field(default_factory=EvaluateParams)
+    bias_audit: BiasAuditParams = Field(default_factory=BiasAuditParams)
+    drift: DriftParams = Field(default_factory=DriftParams)
     gate: GateParams
     report: ReportParams
     aiops: dict[str, Any] = Field(default_factory=dict)

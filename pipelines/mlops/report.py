@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pipelines.core.artifacts import MODEL_CARD, MODEL_INFO, PLOTS, REPORT_HTML, REPORT_JSON
-from pipelines.core.evidence import Figure
+from pipelines.core.evidence import Evidence, Figure, own_stages
 from pipelines.core.files import write_json, write_text
 from pipelines.core.params import Params
 from pipelines.core.stage import log, run_stage
@@ -40,7 +40,7 @@ ESSENTIALS = (
 
 def gather_inputs(params: Params) -> Inputs:
     """Read everything the report is made from."""
-    evidence = read_evidence_of(STAGES)
+    evidence = read_evidence_of((*STAGES, *own_stages(STAGE, STAGES)))
     tables = [MODEL_INFO, *(PLOTS / f"{name}.csv" for name in CURVES)]
     return Inputs(
         params=params,
@@ -72,6 +72,7 @@ def make_page(inputs: Inputs) -> Page:
                     fairness.chapter(inputs),
                     drift.chapter(inputs),
                     limits.chapter(inputs),
+                    *index.own_chapter(_own(inputs), inputs.sources),
                     crosswalk.chapter(inputs),
                     reproduce.reproduction_chapter(),
                     index.chapter(inputs.sources),
@@ -80,6 +81,10 @@ def make_page(inputs: Inputs) -> Page:
         ],
         foot=index.foot(REPORT_JSON),
     )
+
+
+def _own(inputs: Inputs) -> list[Evidence]:
+    return [content for stage, content in inputs.evidence.items() if stage not in STAGES]
 
 
 def _essentials(inputs: Inputs) -> Headline | None:

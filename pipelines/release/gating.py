@@ -35,6 +35,7 @@ from pipelines.core.evidence import (
     Evidence,
     Figure,
     hash_inputs,
+    own_stages,
     read_evidence,
     write_evidence,
 )
@@ -453,7 +454,8 @@ def check_names(checks: list[Check], stages: tuple[str, ...], policy_key: str = 
         if stage not in stages:
             raise SignalboxError(
                 f"params.yaml: {policy_key}.{index}.figure: '{check.figure}' (check '{check.id}') "
-                f"asks for stage '{stage}'; stages with evidence are {', '.join(stages)}"
+                f"asks for stage '{stage}'; stages with evidence are {', '.join(stages)}; for a "
+                f"stage of your own add {evidence_of(stage)} to the gate's deps in dvc.yaml"
             )
 
 
@@ -608,7 +610,7 @@ def run_gate(
     checks : list of Check
         The policy.
     stages : tuple of str
-        Stages whose evidence it judges, as in ``dvc.yaml``.
+        Stages whose evidence it judges; those of a project's own follow from ``dvc.yaml``.
     policy_key : str, default `POLICY_KEY`
         Where the checks stand in ``params.yaml``; errors name it.
 
@@ -617,6 +619,7 @@ def run_gate(
     SignalboxError
         As `check_names` and `collect`.
     """
+    stages += own_stages(stage, stages)
     check_names(checks, stages, policy_key)
     evidence = collect(stages)
     hashes = hash_inputs(*map(evidence_of, evidence))

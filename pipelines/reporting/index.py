@@ -1,9 +1,11 @@
 """The last chapter: every artifact and every figure of the page, and where it comes from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
+from pipelines.core.evidence import Evidence
 from pipelines.reporting import numbers
 from pipelines.reporting.blocks import (
     Chapter,
@@ -53,6 +55,42 @@ def chapter(sources: Sources) -> Chapter:
             Section("figures", "Figures", [_figures(sources)]),
         ],
     )
+
+
+def own_chapter(evidence: Sequence[Evidence], sources: Sources) -> list[Chapter]:
+    """Build the chapter with the figures of a project's own stages.
+
+    Parameters
+    ----------
+    evidence : sequence of Evidence
+        What those stages measured.
+    sources : Sources
+        Artifacts and figures of the page.
+
+    Returns
+    -------
+    list of Chapter
+        None where there is no such stage.
+    """
+    if not evidence:
+        return []
+    tables = [
+        Table(
+            caption=content.stage,
+            columns=[Column("Figure"), Column("Value", numeric=True), Column("Interval"),
+                     Column("How", wide=True)],
+            rows=[
+                Row([join(figure.label, sources.figure_mark(figure.id)),
+                     numbers.figure_value(figure), numbers.figure_interval(figure), figure.method])
+                for figure in content.figures
+            ],
+        )
+        for content in evidence
+    ]  # fmt: skip
+    said = "What stages of this project's own measured; the gate's policy may ask for any of it."
+    return [
+        Chapter("own-stages", "Stages of this project's own", [Prose(said), *tables], "Own stages")
+    ]
 
 
 def foot(record: Path) -> Text:

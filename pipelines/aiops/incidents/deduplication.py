@@ -175,6 +175,11 @@ class AlertHistory:
 MOST_TOGETHER = 60
 
 
+def _chance(count: int, known: int) -> float:
+    """Chance of what came in so many of the known days or stretches (Krichevsky, Trofimov)."""
+    return (count + 0.5) / (known + 1)
+
+
 def read_alert_history(params: AiopsParams, window: Window, graph: Graph) -> AlertHistory:
     """Read which alerts came in the days before a window.
 
@@ -258,7 +263,7 @@ def split_background_alerts(
             habit_subject(finding.labels, graph, about.subjects),
         )
         count = len(seen.get(key, ()))
-        chance = (count + 0.5) / (known + 1)
+        chance = _chance(count, known)
         counts = {
             "days_with_it": count,
             "days_before": known,
@@ -355,7 +360,7 @@ def surprise_of(finding: Finding) -> float:
     count, known = (finding.evidence.get(f"stretches_{name}") for name in ("with_it", "before"))
     if count is None or known is None:
         return finding.score * log(10)
-    return -log((count + 0.5) / (known + 1))
+    return -log(_chance(count, known))
 
 
 SEVERAL = "several_instances"

@@ -2,8 +2,8 @@
 
 from pipelines.aiops.metrics.detect import Detection, detect, rare_enough
 from pipelines.aiops.metrics.events import Event, Found, alarm_scores, find_events, spans
+from pipelines.aiops.metrics.features import DEFAULTS, DetectorSettings
 from pipelines.aiops.metrics.scoring import Scores, score
-from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
 
 __all__ = [
     "DEFAULTS",

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from pipelines.aiops.lake.contract import service_of
 from pipelines.aiops.lake.findings import YOUNG, Finding, finding_id, in_order
 from pipelines.aiops.metrics.events import Event, find_events, surprise_of
+from pipelines.aiops.metrics.features import DEFAULTS, DetectorSettings
 from pipelines.aiops.metrics.grid import Grid, Subject, grids
-from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
 from pipelines.core.time import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 
 INSTANCE_LABELS = ("instance", "pod", "host", "service.instance.id", "node")

@@ -8,9 +8,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.aiops.metrics.features import carried
+from pipelines.aiops.metrics.features import DEFAULTS, DetectorSettings, carried
 from pipelines.aiops.metrics.scoring import CHUNK, DISCORD, LEVEL, SPIKE, Scores, score
-from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -19,8 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.aiops.metrics.features import carried, delayed, moving_largest, moving_median
-from pipelines.aiops.metrics.settings import DEFAULTS, DetectorSettings
+from pipelines.aiops.metrics.features import (
+    DEFAULTS,
+    DetectorSettings,
+    carried,
+    delayed,
+    moving_largest,
+    moving_median,
+)
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]

@@ -326,3 +326,84 @@ class RemediationParams(Section):
         if missing:
             raise ValueError(f"fixes: there is no action {missing[0]!r}; actions are {known}")
         return self
+
+
+_POLICY = """\
+- {id: history, figure: alert_history.quarantined_share, compare: at_most, threshold: 0.01,
+   protects: nothing is learned from records that could not be read, reason: engineering
+   judgement; many broken records mean that a source changed}
+- {id: incidents_linked, figure: alert_history.incidents_linked_share, compare: at_least,
+   threshold: 0.5, on_fail: review, protects: what is missed is known by the alerts that people
+   linked to incidents, reason: engineering judgement; a link by service and time is a guess}
+- {id: links_hold, figure: alert_history.suspiciously_linked_share, compare: at_most, threshold:
+   0.25, on_fail: review, protects: the incidents that judge are those that people had, reason:
+   'worst case; with a quarter unjudged and a tenth of the rest missed (risk), two of three are
+   told'}
+- {id: ends_known, figure: alert_history.open_share, compare: at_most, threshold: 0.01, on_fail:
+   review, protects: an alert whose end was lost is not taken for one that fires on, reason:
+   engineering judgement; one lost end in a hundred moves what a replay counts by points}
+- {id: durations_observed, figure: alert_history.assumed_share, compare: at_most, threshold: 0.5,
+   on_fail: review, protects: rules rest on how long alerts were seen to last, reason:
+   'engineering judgement; where most ends are a setting, so is what the replay says of them'}
+- {id: no_points_in_time, figure: alert_history.zero_length_share, compare: at_most, threshold:
+   0.1, on_fail: review, protects: alerts last until somebody can be notified of them, reason:
+   'engineering judgement; what ends as it starts is never paged, and makes today look silent'}
+- {id: no_incident_missed, figure: replay_rules.missed, compare: at_most, threshold: 1, protects:
+   people are notified of the incidents that they are notified of today, reason: 'measured; rules
+   that hold too much miss three and more of a hundred, good ones none or one'}
+- {id: most_are_told, figure: replay_rules.missed_of_all_at_least, compare: at_most, threshold:
+   0.05, protects: incidents whose tickets name no fix aren't missed in numbers either, reason:
+   'engineering judgement; tickets that link noise explain some misses, not one in twenty'}
+- {id: nothing_vanishes, figure: replay_rules.vanished, compare: at_most, threshold: 0, on_fail:
+   review, protects: what nobody is paged of still reaches a chat or a mailbox, reason: 'a rule
+   may take an alert from the pager, not from everywhere; without any chat a missed incident
+   vanishes'}
+- {id: heartbeats, figure: replay_rules.heartbeats_changed, compare: at_most, threshold: 0,
+   protects: whatever takes alarm when a heartbeat stays away hears it as often as today, reason:
+   a dead man's switch that a rule silences looks like a dead monitoring system}
+- {id: enough_incidents, figure: replay_rules.credible_incidents, compare: at_least, threshold:
+   30, on_fail: review, protects: what is judged can be judged, reason: 'with 30 incidents and
+   none missed, at most 9.5 % are; with fewer nobody can tell'}
+- {id: risk, figure: replay_rules.missed_share, compare: at_most, threshold: 0.1, on_fail: review,
+   protects: few missed in the history means few missed later, reason: 'engineering judgement; the
+   upper bound counts, but cannot tell 1 % from 3 %'}
+- {id: delayed, figure: replay_rules.late_5m_share, compare: at_most, threshold: 0.1, on_fail:
+   review, protects: people are notified of most incidents about as early as today, reason:
+   measured; good rules delay one in twenty by more than five minutes}
+- {id: held_for_too_long, figure: replay_rules.late_5m_share, compare: at_most, threshold: 0.25,
+   protects: alerts that matter are not held until they are over, reason: measured; lone alerts
+   held for ten minutes without looking for company delay a third}
+- {id: delayed_for_long, figure: replay_rules.late_15m_share, compare: at_most, threshold: 0.05,
+   on_fail: review, protects: hardly any incident waits long, reason: engineering judgement; a
+   quarter of an hour has to be looked at by a person}
+- {id: pagerduty_no_incident_missed, figure: replay_rules.pagerduty_missed, compare: at_most,
+   threshold: 1, on_fail: review, protects: who takes PagerDuty's form is notified of the
+   incidents of today as well, reason: 'as no_incident_missed; the other files stay good, so a
+   person decides whether to do without this form'}
+- {id: worth_it, figure: replay_rules.saved_share, compare: at_least, threshold: 0.1, on_fail:
+   review, protects: rules that hold anything must earn it, reason: 'engineering judgement; below
+   a tenth, mending alerts at their source is the better way'}
+- {id: all_exported, figure: export_rules.not_exported, compare: at_most, threshold: 0, on_fail:
+   review, protects: what is released is what was judged, reason: a rule that no file holds does
+   nothing until a person sets it by hand}
+- {id: rules_in_production, figure: watch_rules.harmful, compare: at_most, threshold: 0, on_fail:
+   review, protects: 'a rule that hid an incident, or delayed it beyond use, is not forgotten',
+   reason: a harmful rule has to be withdrawn by a person}
+"""
+"""The bundled project's params.yaml has the same, with owners; a test holds them equal."""
+
+
+def usual_policy() -> list[dict[str, Any]]:
+    """Return a policy for rule sets, as ``aiops.gate_rules.checks`` has it, but for owners.
+
+    A new project begins with it. It is no default: who releases rules must have seen what holds.
+
+    Returns
+    -------
+    list of dict
+        Checks without the key ``owner``.
+    """
+    import yaml
+
+    found: list[dict[str, Any]] = yaml.safe_load(_POLICY)
+    return found

@@ -70,7 +70,7 @@ class MetricAnomaliesParams(Section):
 
 
 class LogAnomaliesParams(Section):
-    """Settings of ``log_anomalies``; see `pipelines.aiops.logs.settings`.
+    """Settings of ``log_anomalies``; see `pipelines.aiops.logs.counts`.
 
     Attributes
     ----------

@@ -336,6 +336,16 @@ class PrometheusParams(HttpParams):
     """Labels that aren't the alert's, for example ``prometheus_replica``."""
 
 
+class PrometheusExportParams(FilesParams):
+    """The series ``ALERTS`` in files: answers of Prometheus' range queries, as JSON."""
+
+    kind: Literal["prometheus_export"]
+    step_seconds: Annotated[int, Field(ge=0)] = 0
+    """Time between two samples; 0 = the shortest that the files have."""
+    drop_labels: list[Name] = []
+    """Labels that aren't the alert's, for example ``prometheus_replica``."""
+
+
 class PagerDutyParams(FilesParams):
     """Incidents exported from PagerDuty, as CSV or as JSON of its REST API."""
 
@@ -350,8 +360,9 @@ class TableParams(FilesParams):
     kind: Literal["table"]
     table: Literal["alerts", "tickets", "changes", "metrics"]
     """Table of the contract that the rows become."""
-    format: Literal["", "csv", "jsonl", "parquet"] = ""
-    """Empty = after the file's name (``.gz`` may follow)."""
+    format: Literal["", "csv", "json", "jsonl", "parquet"] = ""
+    """Empty = after the file's name (``.gz`` may follow). ``json`` is one document: a list of
+    records, or an object with that list in ``data``."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     """One character, for CSV."""
     columns: dict[Name, Name] = {}
@@ -405,6 +416,7 @@ Source = Annotated[
     | AlertmanagerApiParams
     | AlertmanagerEventsParams
     | PrometheusParams
+    | PrometheusExportParams
     | PagerDutyParams
     | TableParams
     | AirflowParams

@@ -27,6 +27,7 @@ READERS: dict[str, str] = {
         "alertmanager_api",
         "alertmanager_events",
         "prometheus",
+        "prometheus_export",
         "pagerduty",
         "table",
         "airflow",
@@ -44,7 +45,7 @@ READERS: dict[str, str] = {
         "kubernetes_events",
         "git_changes",
     )
-}
+} | {"prometheus_export": "pipelines.aiops.sources.prometheus"}
 
 
 def read_source(settings: Source, window: ReadWindow, project: Path) -> Batch:

@@ -4,6 +4,8 @@ An alert fires from its first sample to one step after its last. Samples are ask
 multiples of the step, so that every window sees the same ones. Of an alert that fires already when
 a window begins, the begin is looked for further back; otherwise each window would make
 it a new one.
+
+The same from files: answers that were saved, whose first and last sample bound what is known.
 """
 
 from collections.abc import Iterator
@@ -14,9 +16,18 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from pipelines.aiops.lake.batch import Batch, MalformedError, ReadWindow
-from pipelines.aiops.params.telemetry import PrometheusParams
-from pipelines.aiops.sources.records import collector, fetch, label_set, quarantining
+from pipelines.aiops.lake.batch import Batch, Collector, MalformedError, ReadWindow
+from pipelines.aiops.params.telemetry import PrometheusExportParams, PrometheusParams
+from pipelines.aiops.sources.records import (
+    collector,
+    content_of,
+    fetch,
+    files_of,
+    label_set,
+    location_of,
+    parse_json,
+    quarantining,
+)
 from pipelines.core.errors import SignalboxError
 
 PATH = "/api/v1/query_range"
@@ -42,16 +53,18 @@ class Grid:
     step: int
 
 
-def read(settings: PrometheusParams, window: ReadWindow, project: Path) -> Batch:
-    """Query the window; look back where an alert fires at its very begin.
+def read(
+    settings: PrometheusParams | PrometheusExportParams, window: ReadWindow, project: Path
+) -> Batch:
+    """Query the window; look back where an alert fires at its very begin. Files are read whole.
 
     Parameters
     ----------
-    settings : PrometheusParams
+    settings : PrometheusParams or PrometheusExportParams
     window : ReadWindow
         What to read.
     project : Path
-        Not used: there are no paths in `settings`.
+        Folder that paths in `settings` are relative to.
 
     Returns
     -------
@@ -60,22 +73,41 @@ def read(settings: PrometheusParams, window: ReadWindow, project: Path) -> Batch
     Raises
     ------
     SignalboxError
-        If it can't be reached, refuses, or doesn't answer like Prometheus.
+        If it can't be reached, refuses, or doesn't answer like Prometheus; if a file doesn't hold
+        such an answer.
     """
+    if isinstance(settings, PrometheusExportParams):
+        return _of_files(settings, window, project)
     grid = _grid(settings, window)
     found = _samples(settings, grid)
     if any(times[0] == grid.first for times in found.values()):
         grid = Grid(_whole(grid.first - settings.lookback_seconds, grid.step), grid.last, grid.step)
         found = _samples(settings, grid)
     rows = collector(settings, window)
+    unknown = "fires for longer than lookback_seconds: its begin is unknown"
+    _take(rows, settings, found, grid, (PATH, unknown))
+    return rows.batch()
+
+
+Found = dict[tuple[tuple[str, str], ...], list[int]]
+"""Labels of a series → times of its samples, rising, in seconds since 1970."""
+
+
+def _take(
+    rows: Collector,
+    settings: PrometheusParams | PrometheusExportParams,
+    found: Found,
+    grid: Grid,
+    said: tuple[str, str],
+) -> None:
+    """Make alerts of samples; what fires at the first one of all began earlier."""
+    where, unknown = said
     for metric, times in sorted(found.items()):
         for first, last in _runs(times, grid.step):
             raw = {"metric": dict(metric), "first": first, "last": last}
-            with quarantining(rows, PATH, raw):
+            with quarantining(rows, where, raw):
                 if first == grid.first:
-                    raise MalformedError(
-                        "fires for longer than lookback_seconds: its begin is unknown"
-                    )
+                    raise MalformedError(unknown)
                 ended = last < grid.last
                 rows.alert(
                     label_set(_labels(settings, dict(metric))),
@@ -83,6 +115,36 @@ def read(settings: PrometheusParams, window: ReadWindow, project: Path) -> Batch
                     ends_at=_time(last + grid.step) if ended else None,
                     updated_at=_time(last + grid.step if ended else last),
                 )
+
+
+def _of_files(settings: PrometheusExportParams, window: ReadWindow, project: Path) -> Batch:
+    """Take the alerts of answers that were saved; files of one source are one history."""
+    rows = collector(settings, window)
+    found: Found = {}
+    names = []
+    for path in files_of(settings, project):
+        names.append(location_of(path, project))
+        try:
+            document = parse_json(content_of(path))
+            if document["data"]["resultType"] != "matrix":
+                raise KeyError("matrix")
+            for series in document["data"]["result"]:
+                if series["metric"].get("alertstate", "firing") == "firing":
+                    metric = tuple(sorted(series["metric"].items()))
+                    times = [int(float(time)) for time, _ in series["values"]]
+                    found[metric] = sorted({*found.get(metric, ()), *times})
+        except (MalformedError, KeyError, TypeError, ValueError, AttributeError):
+            raise SignalboxError(
+                f"{path}: holds no range query's answer (resultType matrix) of ALERTS; check files "
+                f"of source {settings.name}"
+            ) from None
+    if found:
+        gaps = [b - a for times in found.values() for a, b in pairwise(times)]
+        step = settings.step_seconds or min(gaps, default=60)
+        first = min(times[0] for times in found.values())
+        last = max(times[-1] for times in found.values())
+        unknown = "fires at the first sample of the export: its begin is unknown"
+        _take(rows, settings, found, Grid(first, last, step), (names[0], unknown))
     return rows.batch()
 
 
@@ -104,11 +166,9 @@ def _time(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _samples(
-    settings: PrometheusParams, grid: Grid
-) -> dict[tuple[tuple[str, str], ...], list[int]]:
+def _samples(settings: PrometheusParams, grid: Grid) -> Found:
     """Fetch the times of samples of each series, rising."""
-    found: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    found: Found = {}
     for first in range(grid.first, grid.last + 1, POINTS * grid.step):
         last = min(first + (POINTS - 1) * grid.step, grid.last)
         for series in _query(settings, Grid(first, last, grid.step)):
@@ -141,6 +201,8 @@ def _runs(times: list[int], step: int) -> Iterator[tuple[int, int]]:
     yield begin, times[-1]
 
 
-def _labels(settings: PrometheusParams, metric: dict[str, str]) -> dict[str, str]:
+def _labels(
+    settings: PrometheusParams | PrometheusExportParams, metric: dict[str, str]
+) -> dict[str, str]:
     drop = {*_OWN, *settings.drop_labels}
     return {name: value for name, value in metric.items() if name not in drop}

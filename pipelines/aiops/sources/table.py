@@ -16,6 +16,7 @@ from pipelines.aiops.params.telemetry import TableParams
 from pipelines.aiops.sources.metric_rows import MetricRows, kind_of_name, number_of
 from pipelines.aiops.sources.records import (
     collector,
+    content_of,
     files_of,
     label_set,
     lines_of,
@@ -99,9 +100,26 @@ def _records(settings: TableParams, path: Path) -> Records:
         return _csv(settings, path)
     if form == "jsonl":
         return lines_of(path)
+    if form == "json":
+        return _document(path, settings.name)
     if form == "parquet":
         return _parquet(path)
     raise SignalboxError(f"{path}: of what format? set format of source {settings.name}")
+
+
+def _document(path: Path, source: str) -> Records:
+    """Read records of one JSON document: a list, or an object with the list in ``data``."""
+    try:
+        document = parse_json(content_of(path))
+    except MalformedError as error:
+        raise SignalboxError(f"{path}: not a JSON document: {error}") from None
+    records = document.get("data") if isinstance(document, dict) else document
+    if not isinstance(records, list):
+        raise SignalboxError(
+            f"{path}: neither a list of records nor an object with one in data; set format of "
+            f"source {source}"
+        )
+    yield from enumerate(records, 1)
 
 
 def _csv(settings: TableParams, path: Path) -> Records:

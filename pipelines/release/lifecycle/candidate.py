@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipelines.core.artifacts import EVIDENCE, evidence_of, metrics_of
 from pipelines.core.errors import SignalboxError
 from pipelines.core.git import git_or_none
 from pipelines.release.gating import Decision
 from pipelines.release.ledger import Entry, Ledger
-from pipelines.release.lifecycle.files import CommitFiles
+from pipelines.release.lifecycle.files import CommitFiles, load_as_dvc
 from pipelines.release.products import registered
 from pipelines.release.registry.read import ProductParams, load_product
 
@@ -328,8 +326,8 @@ def _require_fitting_stages(files: CommitFiles, ends: list[str]) -> None:
 
 def _differing_params(files: CommitFiles, path: str, values: dict[str, Any]) -> str:
     """Return the first key that has another value in the commit's file; empty if none has."""
-    text = files.text(path) if path.endswith((".yaml", ".yml")) else None
-    now = None if text is None else yaml.load(text, yaml.CSafeLoader)
+    text = files.text(path) if path.endswith((".yaml", ".yml", ".lock")) else None
+    now = None if text is None else load_as_dvc(text)
     for key, value in values.items():
         node: Any = now
         for part in key.split("."):

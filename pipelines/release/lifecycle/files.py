@@ -15,11 +15,12 @@ finished, and whatever doesn't fit is damage: no reason to write that it did not
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, ClassVar, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -35,6 +36,39 @@ _CHUNK = 1 << 20
 
 class GoneError(SignalboxError):
     """A file is neither in git, nor in DVC's cache, nor in its remote."""
+
+
+class _AsDvc(yaml.CSafeLoader):
+    """Reads plain words as DVC does, which writes YAML 1.2: ``yes``, ``no``, ``on`` are texts.
+
+    A label ``yes`` of the data, which DVC's lock file holds without quotes, was a truth value.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {  # type: ignore[misc]
+        first: [rule for rule in rules if not rule[0].endswith((":bool", ":int"))]
+        for first, rules in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_AsDvc.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_AsDvc.add_implicit_resolver(
+    "tag:yaml.org,2002:int",
+    re.compile("^(?:[-+]?0b[01_]+|[-+]?0o?[0-7_]+|[-+]?[0-9_]+|[-+]?0x[0-9a-fA-F_]+)$"),
+    list("-+0123456789"),
+)
+
+
+def load_as_dvc(content: bytes | str) -> Any:
+    """Read YAML as DVC reads and writes it.
+
+    Parameters
+    ----------
+    content : bytes or str
+        A whole file.
+    """
+    return yaml.load(content, _AsDvc)
 
 
 @dataclass(frozen=True)
@@ -81,7 +115,7 @@ class CommitFiles:
                 f"commit {self.commit[:12]} has no dvc.lock, so it isn't a run of the pipeline; "
                 "release a saved run (git for-each-ref refs/runs)"
             )
-        lock = cast(dict[str, Any], yaml.load(self._git_bytes("dvc.lock"), yaml.CSafeLoader) or {})
+        lock = cast(dict[str, Any], load_as_dvc(self._git_bytes("dvc.lock")) or {})
         return lock.get("stages") or {}
 
     def text(self, path: str) -> bytes | None:

@@ -13,8 +13,14 @@ from pipelines.aiops.logs.anomalies.chance import score_of
 from pipelines.aiops.logs.anomalies.mix import MixShift, changed_mixes
 from pipelines.aiops.logs.anomalies.novelty import New, new_templates, new_values
 from pipelines.aiops.logs.anomalies.silences import Silence, silences
-from pipelines.aiops.logs.counts import SEVERITIES, WORDS, Table, table_of
-from pipelines.aiops.logs.settings import DEFAULT, LogAnomalySettings
+from pipelines.aiops.logs.counts import (
+    DEFAULT,
+    SEVERITIES,
+    WORDS,
+    LogAnomalySettings,
+    Table,
+    table_of,
+)
 from pipelines.aiops.logs.templates import TemplateStore
 from pipelines.core.time import DAY_US, largest_parts
 

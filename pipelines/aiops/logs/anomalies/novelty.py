@@ -16,8 +16,7 @@ from pipelines.aiops.logs.anomalies.chance import (
     share_of_false,
     tail_of,
 )
-from pipelines.aiops.logs.counts import SEVERITIES, WORDS, Table
-from pipelines.aiops.logs.settings import LogAnomalySettings
+from pipelines.aiops.logs.counts import SEVERITIES, WORDS, LogAnomalySettings, Table
 from pipelines.aiops.logs.templates import TemplateStore
 from pipelines.aiops.logs.templates.store import id_of
 from pipelines.core.time import DAY_US, HOUR_US

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.aiops.logs.anomalies.chance import Tail, tail_of
-from pipelines.aiops.logs.counts import Table
-from pipelines.aiops.logs.settings import LogAnomalySettings
+from pipelines.aiops.logs.counts import LogAnomalySettings, Table
 from pipelines.core.stats import benjamini_hochberg
 from pipelines.core.time import DAY_US
 

@@ -21,8 +21,14 @@ from pipelines.aiops.lake.days import day_files, days_of
 from pipelines.aiops.lake.findings import Finding
 from pipelines.aiops.lake.store import write_if_changed
 from pipelines.aiops.logs.anomalies.find import find
-from pipelines.aiops.logs.counts import COUNTS, VALUES, Counted, count_lines
-from pipelines.aiops.logs.settings import DEFAULT, LogAnomalySettings
+from pipelines.aiops.logs.counts import (
+    COUNTS,
+    DEFAULT,
+    VALUES,
+    Counted,
+    LogAnomalySettings,
+    count_lines,
+)
 from pipelines.aiops.logs.templates import TemplateStore
 from pipelines.core.errors import SignalboxError
 from pipelines.core.files import sha256_file, write_json, write_text
