@@ -1,4 +1,4 @@
-"""What is measured at each row, from it and earlier ones only: how it jumps, how its level moves.
+"""Settings of the detector, and what is measured at each row, from it and earlier ones only.
 
 Every array is ``[series, time]``. All distances scale with the series and do not change when a
 constant is added.
@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,6 @@ class DetectorSettings:
 
 
 DEFAULTS = DetectorSettings()
-
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 def carried(values: Floats) -> tuple[Floats, Ints]:
