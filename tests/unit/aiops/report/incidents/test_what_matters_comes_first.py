@@ -36,8 +36,8 @@ def test_an_incident_tells_reach_causes_timeline_and_past(pages: dict[str, Page]
 def test_causes_are_ranked(pages: dict[str, Page]) -> None:
     [first, *_] = [e for e in pages["incidents"].all("ol") if e.attributes.get("class")]
     names = [e for e in pages["incidents"].all("strong") if e.inside[-2:] == ["li", "p"]]
-    assert names[0].text == "payments"
-    assert "points" in first.text
+    assert names[0].text == "payments-7f9", "the only pod with evidence"
+    assert "nats" in first.text
 
 
 def test_anomalies_tell_how_rare_what_was_expected_and_the_lines(pages: dict[str, Page]) -> None:
