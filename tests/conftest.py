@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # Child processes of tests must not recompile Airflow and pandas every time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# pytest-xdist gives its workers a screen's width; lines that nobody reads on a screen don't wrap.
+os.environ.pop("COLUMNS", None)
+
 # Keys that tests generate are not the user's.
 os.environ["SIGNALBOX_KEYS"] = tempfile.mkdtemp(prefix="signalbox-keys-")
 

@@ -75,9 +75,9 @@ MUTANTS: list[Mutant] = [
     *_of(
         "pipelines/core/project.py",
         "core/test_the_project_is_found",
-        here_before_the_files_own=(
-            "(*Path(file).resolve().parents[_ABOVE], here)",
-            "(here, *Path(file).resolve().parents[_ABOVE])",
+        the_files_own_is_not_looked_for=(
+            "    around = _project_around(file)",
+            "    around = None",
         ),
     ),
     *_of(
@@ -203,8 +203,11 @@ MUTANTS: list[Mutant] = [
     ),
     *_of(
         "pipelines/aiops/metrics/scoring.py",
-        "aiops/metrics/test_tails",
-        the_tail_in_natural_logarithms=("(shape * np.log(10))", "shape"),
+        "aiops/metrics/test_scores_depend_on_the_past_only",
+        the_level_looks_ahead=(
+            "delayed(moving_median(values, settings.smooth), 1)",
+            "np.roll(moving_median(values, settings.smooth), -1)",
+        ),
     ),
     *_of(
         "pipelines/aiops/service_map/pairing.py",

@@ -118,7 +118,9 @@ def test_signals_are_read_for_few_incidents_and_not_at_all_if_so_wished(
     without = analysed.model_copy(update={"group_incidents": section})
     content, _ = incident_file.build_incidents(without, HOUR, place)
     assert len(read) == 1
-    assert content.incidents[0].causes[0].service == CULPRIT
+    # Findings alone are as surprising at callers: the culprit is among them, no lead is told.
+    causes_found = content.incidents[0].causes
+    assert CULPRIT in [cause.service for cause in causes_found[:3]]
 
 
 def test_equal_inputs_give_equal_bytes(analysed: AiopsParams, place: Path) -> None:

@@ -16,6 +16,7 @@ from tests.unit.release.lifecycle.product import make_project, release_run
 
 WITHOUT = {
     "signalbox collect", "signalbox simulate",  # write where they are told
+    "signalbox init",  # makes one
     "signalbox stage",  # DVC starts it, in the project or in a copy of it
     "signalbox erase", "signalbox subject show", "signalbox subject export",  # never elsewhere
 }  # fmt: skip

@@ -3,13 +3,14 @@
 import importlib.util
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pipelines.aiops.lake.batch import ReadWindow
 from tests.conftest import ROOT
 from tests.unit.aiops.lake.rows import NOON
 from tests.unit.aiops.sources.sources import read, reasons, rows
@@ -57,9 +58,10 @@ def test_a_run_that_succeeds_ends_the_alerts_of_its_tasks(
     for failed in (task(), other):
         hooks.on_task_instance_failed(failed, ValueError("no"))
     hooks.on_dag_run_success(SimpleNamespace(dag_id="d", run_id="r2"))
+    now = ReadWindow(None, None, datetime.now(UTC))
     ended = {
         row["labels"]["dag_id"]: row["ends_at"]
-        for row in rows(read(project=tmp_path, kind="airflow"))
+        for row in rows(read(now, project=tmp_path, kind="airflow"))
     }
     assert ended["d"] is not None
     assert ended["other"] is None

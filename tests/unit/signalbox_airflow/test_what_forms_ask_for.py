@@ -16,11 +16,21 @@ def callable_of(dag: str, task: str) -> Callable[..., Any]:
     return function
 
 
-def test_the_sources_that_are_named_are_read_and_else_all() -> None:
+def test_the_sources_that_are_named_are_read_and_else_all(monkeypatch: pytest.MonkeyPatch) -> None:
     sources = callable_of("collect_telemetry", "sources")
     assert sources(params={"sources": None}) == sources(params={"sources": ["airflow"]})
+    left: dict[str, str] = {}
+
+    class Task:
+        def xcom_push(self, key: str, value: str) -> None:
+            left[key] = value
+
+    monkeypatch.setattr("airflow.sdk.get_current_context", lambda: {"ti": Task()})
     with pytest.raises(AirflowFailException, match="nope"):
         sources(params={"sources": ["nope"]})
+    [line] = left.values()  # for the run's note
+    assert line.startswith("failed: ")
+    assert "nope" in line
 
 
 def test_the_window_that_is_named_is_the_only_one() -> None:
