@@ -462,7 +462,7 @@ def _look(console: Console, plan: Plan) -> None:
     for product in plan.products:
         if (stage := FIRST_STAGE.get(product)) is not None:
             print_lines([f"dvc repro {stage} …"], console=console)
-            for line in _told(_dvc(plan.root, "repro", stage)):
+            for line in _own_lines(_dvc(plan.root, "repro", stage)):
                 print_lines([f"  {line}"], console=console)
 
 
@@ -471,7 +471,7 @@ _NOISE = ("dvc config", "dvc push", "Running stage", "> ", "Generating lock", "U
           "Stage '")  # fmt: skip
 
 
-def _told(output: str) -> Iterable[str]:
+def _own_lines(output: str) -> Iterable[str]:
     """Lines of a stage's own, without those of DVC."""
     for line in output.splitlines():
         if line.strip() and not line.strip().startswith(_NOISE):

@@ -168,7 +168,7 @@ def rank_evidence(
         found.append(Cause(name, strongest[0][0].metric, round(score, 6), tuple(sentences), kind,
                            against=against, unseen=_unseen(ranked)))  # fmt: skip
     found.sort(key=lambda cause: (-cause.score, cause.service))
-    return _told(found, graph)
+    return _with_shares(found, graph)
 
 
 def _family(key: tuple[Kind, str], graph: Graph) -> str:
@@ -220,7 +220,7 @@ def _unseen(ranked: Sequence[Ranked]) -> tuple[str, ...]:
     return tuple(names[source] for source in SOURCES if source not in seen)
 
 
-def _told(causes: list[Cause], graph: Graph) -> list[Cause]:
+def _with_shares(causes: list[Cause], graph: Graph) -> list[Cause]:
     """Give each suspect its share, and the path to the suspects that are affected by it."""
     top = causes[0].score if causes else 0.0
     weights = [exp((cause.score - top) / TEMPERATURE) for cause in causes]

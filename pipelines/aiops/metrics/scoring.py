@@ -234,15 +234,15 @@ class _Series:
         """Set the surprise of rows; return that of each alone, not held."""
         s = self.settings
         discord, level = self.parts[DISCORD, rows], self.parts[LEVEL, rows]
-        spike = self._held(self.parts[SPIKE], rows)
+        spike = self._recent_max(self.parts[SPIKE], rows)
         self.sum[rows] = discord + (s.spike_weight * spike + s.level_weight * level) * np.minimum(
             1, discord / s.gate
         )
         self.sum[rows[self.missing[rows]]] = 0.0
-        self.surprise[rows] = np.where(self.missing[rows], 0.0, self._held(self.sum, rows))
+        self.surprise[rows] = np.where(self.missing[rows], 0.0, self._recent_max(self.sum, rows))
         return self.sum[rows]
 
-    def _held(self, course: Floats, rows: Ints) -> Floats:
+    def _recent_max(self, course: Floats, rows: Ints) -> Floats:
         since = max(0, int(rows[0]) - self.settings.hold)
         return moving_largest(course[since : rows[-1] + 1], self.settings.hold)[-len(rows) :]
 

@@ -100,7 +100,7 @@ def is_word(token: str) -> bool:
 
 
 @lru_cache(maxsize=65_536)
-def tells(token: str) -> bool:
+def is_content_word(token: str) -> bool:
     """Return whether a token tells what a message is about: no variable, no word of grammar."""
     return token != VARIABLE and is_word(token) and token.lower() not in FUNCTION_WORDS
 
@@ -191,7 +191,7 @@ class _Groups:
         for other in self.alternatives.get(tokens, ()):
             self.unite(other, number)
         words = sum(t != VARIABLE and is_word(t) for t in tokens)
-        if words < 3 or sum(map(tells, tokens)) < 2:
+        if words < 3 or sum(map(is_content_word, tokens)) < 2:
             return
         places = []
         for i in range(len(tokens) - 2):
@@ -228,7 +228,7 @@ class _Groups:
 
     def _judge_frame(self, frame: _Tokens) -> None:
         members = [self.tokens[number] for number in self.frames[frame]]
-        told = sum(map(tells, frame))
+        told = sum(map(is_content_word, frame))
         beside = sum(is_word(t) for t in frame)
         if beside < 2 or not told:
             return
@@ -301,9 +301,9 @@ class _Groups:
     def _varies(self, tokens: _Tokens, position: int, values: Mapping[str, int]) -> bool:
         evidence = self.evidence
         rest = [t for i, t in enumerate(tokens) if i != position and t != VARIABLE]
-        if not any(map(tells, rest)):
+        if not any(map(is_content_word, rest)):
             return False
-        told = sum(map(tells, rest))
+        told = sum(map(is_content_word, rest))
         words = sum(map(is_word, rest))
         # Two words of grammar say as much as one other word.
         constants = told + (words - told) // 2
