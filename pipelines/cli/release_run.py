@@ -211,13 +211,14 @@ def answer_waiting(
         api = AirflowApi(stack.address)
         dag = dag_id(PROJECT, product)
         api.wait_for_dag(dag)
-        waiting = {
-            found: task
-            for found, task in api.waiting(dag).items()
-            if task in TASKS and run in (None, found)
-        }
+        waiting = {found: task for found, task in api.waiting(dag).items() if task in TASKS}
+        known = ", ".join(waiting) or "none"
+        if run is not None and run not in waiting:
+            raise SignalboxError(
+                f"{product}: no run waits for an answer as {run!r} (waiting: {known})"
+            )
+        waiting = {found: task for found, task in waiting.items() if run in (None, found)}
         if len(waiting) != 1:
-            known = ", ".join(waiting) or "none"
             hint = "; name one with --run" if waiting else ""
             raise SignalboxError(
                 f"{product}: {'several runs wait' if waiting else 'no run waits'} for an answer "

@@ -108,3 +108,9 @@ def test_an_answer_prints_what_came_of_it() -> None:
     assert faults(found, RESULTS["answer"]) == []
     assert (found["task"], found["approved"]) == ("approve_release", True)
     assert "release:  none" in done.stderr
+
+
+def test_a_run_that_waits_for_nothing_is_told_with_those_that_do() -> None:
+    done = call("answer", "model_release", "--run", "manual__2", "--approve")
+    assert done.exit_code == 1
+    assert "no run waits for an answer as 'manual__2' (waiting: manual__1)" in done.stderr
