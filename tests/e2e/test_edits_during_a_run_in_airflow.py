@@ -69,9 +69,10 @@ def begin(airflow: Airflow, folder: Path, dag: str) -> tuple[Path, Path, str]:
 
 
 def read(airflow: Airflow, dag: str) -> None:
-    """Wait until the DAG processor has read the DAG again."""
-    moment = datetime.now(UTC)
-    wait(lambda: airflow.parsed_since(dag, moment), 60)
+    """Wait until the DAG processor has read the DAG again, from beginning to end."""
+    for _ in range(2):  # the first may have begun before the edit
+        moment = datetime.now(UTC)
+        wait(lambda moment=moment: airflow.parsed_since(dag, moment), 60)
     time.sleep(3)  # and the scheduler has looked at the run
 
 
