@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 
 import psutil
@@ -158,10 +159,18 @@ def test_old_workspaces_go_away_and_their_refs_stay(project, load_dag, run_dag):
     dag = load_dag(group(project, targets="['a']", workspace="WorkspaceConfig(keep=2)"))
     done = [run_dag(dag) for _ in range(3)]
 
-    left = [path for path in (project.path / "runs" / dag.dag_id).iterdir() if path.is_dir()]
+    kept = {run.xcoms["save_run"]["workspace"] for run in done[1:]}
+
+    def left() -> set[str]:
+        workspaces = (project.path / "runs" / dag.dag_id).iterdir()
+        return {str(path) for path in workspaces if path.is_dir()}
+
+    deadline = time.monotonic() + 60  # the run doesn't wait until all of it is deleted
+    while left() != kept and time.monotonic() < deadline:
+        time.sleep(0.2)
     refs = project.git("for-each-ref", "--format=%(refname)", "refs/runs").split()
 
-    assert {str(path) for path in left} == {run.xcoms["save_run"]["workspace"] for run in done[1:]}
+    assert left() == kept
     assert refs == [run.xcoms["save_run"]["ref"] for run in done]
 
 
