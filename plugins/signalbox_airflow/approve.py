@@ -152,13 +152,13 @@ class ApproveOperator(HITLOperator, SkipMixin):
         if not params.notify:
             return
         try:
-            from signalbox_airflow.notify import SENT, message_about, tell
+            from signalbox_airflow.notify import SENT, message_about, send_each
 
             base = conf.get("api", "base_url", fallback="") or "http://localhost:8080"
             message = message_about(
                 candidate, self.asked, context["ti"], base=base, seconds=params.timeout_seconds
             )
-            became = tell(params.notify, message, context)
+            became = send_each(params.notify, message, context)
             for way, told in became.items():
                 (self.log.info if told == "sent" else self.log.error)(
                     "approval.notify, %s: %s", way, told

@@ -8,6 +8,7 @@ kind shows none. The bridge knows nothing of them.
 Every component of Airflow loads this file, so it imports nothing of pipelines at the top.
 """
 
+from abc import abstractmethod
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ Part = tuple[str, ...]
 
 
 def _named(module: str, *names: str) -> list[Any]:
-    """Stand for classes of operators: Airflow compares the names of module and class alone."""
+    """Stand for classes of operators: Airflow compares only names of module and class."""
     return [type(name, (), {"__module__": module}) for name in names]
 
 
@@ -61,9 +62,9 @@ class _SavedRunLink(BaseOperatorLink):
             return ""
         return "" if part is None else address(dag, name, *part)
 
+    @abstractmethod
     def part(self, project: Path, commit: str, dag_id: str, task_id: str) -> Part | None:
         """Return which page about the run; None for no link."""
-        raise NotImplementedError
 
 
 class ReportLink(_SavedRunLink):

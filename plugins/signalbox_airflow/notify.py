@@ -185,7 +185,7 @@ def send(told: "NotifyParams", message: Message, context: Any) -> str:
     return "sent"
 
 
-def tell(
+def send_each(
     ways: "Sequence[NotifyParams]", message: Message, context: Any, patience: float = PATIENCE
 ) -> dict[str, str]:
     """Send a message in every way, one after the other; return what became of each.

@@ -108,7 +108,7 @@ def run_page(project: Path, dag_id: str, run: str) -> str:
                 Chapter(
                     "pages",
                     "Report and evidence",
-                    [*_pages(dag_id, run, product, files, outs), *_in_words(decision)],
+                    [*_pages(dag_id, run, product, files, outs), *_sentences(decision)],
                 ),
                 Chapter("commit", "Commit", _commit(project, commit)),
                 Chapter("files", "What it made", [_outs(outs)]),
@@ -239,7 +239,7 @@ def _banner(decision: GateDecision | None) -> Banner:
     return Banner(f"The gate says {decision.verdict}", WORDS[decision.verdict][1], sentences)
 
 
-def _in_words(decision: GateDecision | None) -> list[Block]:
+def _sentences(decision: GateDecision | None) -> list[Block]:
     """Explain every check that didn't pass."""
     if decision is None or not decision.sentences:
         return []

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pipelines.release.approval import NotifyParams
 from pipelines.release.lifecycle import Candidate
 from pipelines.release.lifecycle.candidate import GateDecision
-from signalbox_airflow.notify import Message, message_about, send, tell
+from signalbox_airflow.notify import Message, message_about, send, send_each
 from tests.support.smtp_server import MailServer, mail_server
 
 RUN = "manual__2026-11-30T10:00:00+00:00"
@@ -42,7 +42,7 @@ def message(asked: Any = "approval") -> Message:
 
 
 def test_a_mail_says_what_is_asked_why_and_where_to_answer(server: MailServer) -> None:
-    assert tell([MAIL], message(), {}) == {"1: smtp": "sent"}
+    assert send_each([MAIL], message(), {}) == {"1: smtp": "sent"}
     [mail] = server.mails
     assert mail["Subject"] == "Release model_release? The gate says review"
     assert mail["To"] == "ann@example.org, bob@example.org"
@@ -61,14 +61,14 @@ def test_a_mail_says_what_is_asked_why_and_where_to_answer(server: MailServer) -
 
 
 def test_what_comes_from_data_is_neither_markup_nor_template(server: MailServer) -> None:
-    tell([MAIL], message(), {})
+    send_each([MAIL], message(), {})
     body = server.mails[0].get_body(("html",))
     assert body is not None
     assert "&lt;b&gt;and&lt;/b&gt; {{ 7 * 7 }}" in body.get_content()
 
 
 def test_the_sender_can_be_named(server: MailServer) -> None:
-    tell([MAIL.model_copy(update={"sender": "releases@example.org"})], message(), {})
+    send_each([MAIL.model_copy(update={"sender": "releases@example.org"})], message(), {})
     assert server.mails[0]["From"] == "releases@example.org"
 
 
@@ -95,7 +95,7 @@ def test_a_server_that_never_answers_is_left_and_the_others_are_told_all_the_sam
         silent.listen()
         monkeypatch.setenv("AIRFLOW_CONN_SILENT", MailServer(silent.getsockname()[1]).connection)
         ways = [MAIL.model_copy(update={"connection": "silent"}), MAIL]
-        became = tell(ways, message(), {}, patience=4)
+        became = send_each(ways, message(), {}, patience=4)
     assert became["1: smtp"] == "no word within 2 s; perhaps sent"
     assert became["2: smtp"] == "sent"
     assert len(server.mails) == 1
@@ -155,7 +155,7 @@ def test_webhook_and_apprise_go_where_their_connection_says(
         monkeypatch, "airflow.providers.apprise.notifications.apprise", "AppriseNotifier"
     )
     ways = [NotifyParams(by="slack_webhook"), NotifyParams(by="apprise", connection="phones")]
-    assert set(tell(ways, message(), {}).values()) == {"sent"}
+    assert set(send_each(ways, message(), {}).values()) == {"sent"}
     assert set(slack[0]) == {"text"}
     assert set(apprise[0]) == {"title", "body", "apprise_conn_id"}
     assert apprise[0]["apprise_conn_id"] == "phones"
