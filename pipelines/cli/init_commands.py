@@ -455,7 +455,7 @@ def _look(console: Console, plan: Plan) -> None:
 
         params = load_aiops_params(plan.root)
         window = ReadWindow(None, None, datetime.now(UTC))
-        for source in chosen(params.telemetry, [str(one["name"]) for one in plan.sources]):
+        for source in chosen(params.telemetry, [str(source["name"]) for source in plan.sources]):
             print_lines([f"{source.name} ({source.kind}) …"], console=console)
             done = ingest_source(params, source, window, plan.root)
             print_lines(describe(done).splitlines(), console=console)

@@ -262,10 +262,10 @@ def with_stages(file: Path, text: str, missing: Sequence[str]) -> str:
     """
     section = find_entry(text, STAGES)
     if section is None:
-        return f"{text.rstrip()}\n\n{STAGES}:\n" + "\n".join(stage_text(one) for one in missing)
+        return f"{text.rstrip()}\n\n{STAGES}:\n" + "\n".join(stage_text(stage) for stage in missing)
     if not section.children or section.is_flow:
         raise SignalboxError(f"{file}: {STAGES} is empty or in braces; write it in lines")
-    added = "\n".join(stage_text(one, section.indent) for one in missing)
+    added = "\n".join(stage_text(stage, section.indent) for stage in missing)
     lines = text.splitlines(keepends=True)
     before, after = "".join(lines[: section.end]), "".join(lines[section.end :])
     if not before.endswith("\n"):
@@ -461,8 +461,8 @@ def _added(stages: Iterable[str], products: Iterable[str]) -> dict[str, str]:
     pointers = {dep for stage in stages for dep in known[stage].get("deps", ())
                 if dep.startswith("released/")}  # fmt: skip
     copies = {f"dags/{dag}.py": bundled("dags") / f"{dag}.py" for dag in dags}
-    copies |= {f"expectations/{one}.json": bundled("expectations") / f"{one}.json"
-               for one in suites}  # fmt: skip
+    copies |= {f"expectations/{suite}.json": bundled("expectations") / f"{suite}.json"
+               for suite in suites}  # fmt: skip
     return {
         **{file: source.read_text(encoding="utf-8") for file, source in copies.items()},
         **dict.fromkeys(sorted(pointers), _POINTER),

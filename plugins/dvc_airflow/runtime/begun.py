@@ -68,7 +68,7 @@ def open_runs(workspaces: Path, dag_id: str, group: str | None, ended: Ended) ->
             unknown.append(workspace)
         elif time.time() - noted < GRACE:
             found.append((_modified(path), workspace))
-    over = ended(dag_id, [one.run_id for one in unknown]) if unknown else set()
+    over = ended(dag_id, [workspace.run_id for workspace in unknown]) if unknown else set()
     for workspace in unknown:
         if over is None:
             goes_on = _seems_to_go_on(workspace, workspaces)

@@ -96,16 +96,18 @@ class Production:
         self.shadow = in_shadow(entries) is not None
         replay = evidence_at(project, released.commit, "replay_rules")
         self.replay = ReplayDetails.model_validate(replay.details) if replay else None
-        self.saved = {one.rule.id: one for one in self.replay.rules} if self.replay else {}
+        self.saved = (
+            {outcome.rule.id: outcome for outcome in self.replay.rules} if self.replay else {}
+        )
         watched: Source | None = newest_evidence(project, RULES_DAG, "watch_rules")
         details = WatchDetails.model_validate(watched.evidence.details) if watched else None
         # What was watched may have been the release before this one.
         self.watched_from = watched if details and details.released == released.name else None
         self.watch: WatchDetails | None = details if self.watched_from else None
-        self.harmful = {one.rule: one for one in self.watch.harmful_rules} if self.watch else {}
+        self.harmful = {rule.rule: rule for rule in self.watch.harmful_rules} if self.watch else {}
         since = self.watch.since_release if self.watch else None
         self.since_start = since.start if since else ""
-        self.since = {one.rule: one for one in since.rules} if since else {}
+        self.since = {saved.rule: saved for saved in since.rules} if since else {}
 
     def order(self, rule: "Rule") -> tuple[bool, bool, float, str]:
         """Sort harmful rules first, withdrawn ones last, then those that save most."""
@@ -250,8 +252,10 @@ class Production:
         """Incidents whose alerts it held: at the judging, and of late."""
         judged: list[IncidentOutcome] = self.replay.incidents if self.replay else []
         names = set(of_rule(rule, "").names)
-        mine = [one for one in judged if names & set(one.names)]
-        at_release = f"{len(mine)} at the judging, {sum(one.missed for one in mine)} missed"
+        mine = [incident for incident in judged if names & set(incident.names)]
+        at_release = (
+            f"{len(mine)} at the judging, {sum(incident.missed for incident in mine)} missed"
+        )
         if self.watch is None:
             return f"{at_release}; since the release: not watched yet"
         harmful = self.harmful.get(rule.id)
