@@ -71,18 +71,9 @@ class SuspiciousLink(Details):
 class HistoryDetails(Details):
     """Details of ``alert_history``.
 
-    Attributes
-    ----------
-    counts : dict of str to int
-        Table (or ``quarantined``) → records.
-    sources : dict of str to int
-        Source → alerts.
-    rules : dict of str to list of KeptRule
-        Table → expectations of its suite.
-    teams : list of TeamRecords
-        By label ``team``, the one with most alerts first.
-    suspicious_links : list of SuspiciousLink
-        The first of them; the figure ``suspicious_links`` counts all.
+    Records of each table (or ``quarantined``), alerts of each source, expectations of each table's
+    suite, teams by label ``team`` (most alerts first), and the first suspicious links; the
+    figure ``suspicious_links`` counts all.
     """
 
     window: HistoryDays
