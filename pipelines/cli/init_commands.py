@@ -412,7 +412,10 @@ def _show(console: Console, plan: Plan) -> None:
     """Print what was guessed, and why; questions last, because they stay."""
     from rich.table import Table as Grid
 
-    what = f"{plan.name}: a project for {', '.join(plan.products)} in {plan.root}"
+    products = ", ".join(
+        {"model": "a model", "rules": "alert rules"}.get(p, p) for p in plan.products
+    )
+    what = f"{plan.name}: a project for {products} in {plan.root}"
     print_lines([what], style="bold", console=console)
     for title, asks in (("What was found out", False), ("What only you can say", True)):
         rows = [guess for guess in plan.guesses if guess.asks is asks]
