@@ -48,8 +48,8 @@ UNREACHABLE = 0.2
 CHANGED, CHANGED_FADES = 5.0, 30 * MINUTE_US
 """Nats of a change just before the start: as an alert of one stretch in a hundred and fifty."""
 TEMPERATURE, NOBODY = 1.0, 2.0
-"""Of the shares: at 1, those of .8 or more were right in 54 of 54 faults of PetShop and the shop, on
-which it was chosen. `NOBODY`: the nats of what showed nothing and is the cause all the same."""
+"""Of the shares: at 1, those of .8 or more were right in 54 of 54 faults of PetShop and the shop,
+on which it was chosen. `NOBODY`: the nats of what showed nothing and is the cause all the same."""
 LOAD_WORDS = ("receive", "requests", "throughput", "qps", "rps")
 LOAD_SHARE = 0.5
 SOURCES = ("alert", "metric", "log", "trace")
