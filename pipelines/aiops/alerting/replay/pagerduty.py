@@ -251,7 +251,8 @@ class PagerdutyEvents:
                 labels, service[group[opens]].tolist()
             )])
         )  # fmt: skip
-        self._notify(trace, mine, key, (key[group[opens]], time[opens], resolved), periods)
+        sent = trace.key(key[group], time)
+        self._notify(trace, mine, key, (key[group[opens]], time[opens], resolved, sent), periods)
         self._count += len(opens)
 
     def _codes(self, labels: list[Labels], services: list[int]) -> Ints:
@@ -293,16 +294,19 @@ class PagerdutyEvents:
         trace: ReplayTrace,
         mine: np.ndarray,
         key: Ints,
-        alerts: tuple[Ints, Ints, Ints],
+        alerts: tuple[Ints, Ints, Ints, Ints],
         periods: FiringPeriods,
     ) -> None:
         """Enter which alerts name which firing periods, and when."""
-        of_alert, opened, resolved = alerts
+        of_alert, opened, resolved, sent = alerts
         firing = trace.firing
         rows = np.flatnonzero(mine[trace.members.group[firing.member]])
         member, start, end = firing.member[rows], firing.start[rows], firing.end[rows]
         of_row = key[trace.members.group[member]]
         last = trace.origin + trace.span - 1
+        # An alert names what it named until the next event: nothing is sent of what is inhibited.
+        following = np.append(sent, NOT_YET)[np.searchsorted(sent, trace.key(of_row, end))]
+        end = np.maximum(end, np.minimum(following - trace.key(of_row, 0), last))
         # Alerts of one key come one after the other: those that are open in [start, end).
         first = np.searchsorted(
             trace.key(of_alert, np.minimum(resolved, last)), trace.key(of_row, start), side="right"

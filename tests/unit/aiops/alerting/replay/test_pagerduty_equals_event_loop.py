@@ -7,10 +7,19 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pipelines.aiops.alerting.config import MINUTE, SECOND, Config, Integration, Receiver, Route
+from pipelines.aiops.alerting.config import (
+    MINUTE,
+    SECOND,
+    Config,
+    InhibitRule,
+    Integration,
+    Receiver,
+    Route,
+)
 from pipelines.aiops.alerting.replay import replay
 from pipelines.aiops.alerting.replay.model import Grouping, Orchestration, PauseRule
 from pipelines.aiops.alerting.replay.pagerduty import PagerdutyAlerts, events_of, path_of
+from pipelines.aiops.alerting.rules import Matcher
 from pipelines.core.time import DAY_US
 
 from .reference import Reference, episodes
@@ -249,6 +258,21 @@ def test_what_joins_an_open_alert_notifies_nobody_and_is_told_at_the_end_of_a_pa
     rows = [(0, 0, 300), (1, 70, 300)]
     assert told(BY_NAME, rows, Orchestration(())) == [0, -1]
     assert told(BY_NAME, rows, pausing("alertname", "Slow", 150)) == [150, 150]
+
+
+def test_a_paused_alert_names_what_it_named_while_all_of_its_group_is_inhibited():
+    down, slow = (
+        Matcher(label="alertname", op="=", value="Down"),
+        Matcher(label="alertname", op="=", value="Slow"),
+    )
+    config = replace(
+        ALONE,
+        route=replace(ALONE.route, group_by=()),
+        inhibit_rules=(InhibitRule((down,), (slow,), ()), InhibitRule((slow,), (down,), ())),
+    )
+    rows = [(0, 0, 300), (2, 1, 300)]
+    assert told(config, rows, pausing("alertname", "Slow")) == [120, -1]
+    hold_equal(config, SHOP, rows, (), {"pager": pausing("alertname", "Slow")})
 
 
 def test_alerts_of_a_service_share_an_open_incident_for_a_window_that_each_one_renews():
