@@ -305,8 +305,9 @@ class PagerdutyEvents:
         of_row = key[trace.members.group[member]]
         last = trace.origin + trace.span - 1
         # An alert names what it named until the next event: nothing is sent of what is inhibited.
-        following = np.append(sent, NOT_YET)[np.searchsorted(sent, trace.key(of_row, end))]
-        end = np.maximum(end, np.minimum(following - trace.key(of_row, 0), last))
+        at = trace.key(of_row, end)
+        more = np.append(sent, NOT_YET)[np.searchsorted(sent, at)] - at
+        end = end + np.minimum(more, np.maximum(last - end, 0))
         # Alerts of one key come one after the other: those that are open in [start, end).
         first = np.searchsorted(
             trace.key(of_alert, np.minimum(resolved, last)), trace.key(of_row, start), side="right"
